@@ -1,0 +1,161 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+/* Telling user space of processes and connections. */
+#ifndef PUCK_SOCKTRACE_ANNOUNCE_H
+#define PUCK_SOCKTRACE_ANNOUNCE_H
+
+#include "maps.h"
+
+static __always_inline void read_cgroup_names(struct process_event *event,
+					      struct task_struct *task)
+{
+	struct css_set *set = BPF_CORE_READ(task, cgroups);
+	struct cgroup_subsys_state *css;
+	__u32 index;
+
+	bpf_probe_read_kernel_str(event->cgroup, sizeof(event->cgroup),
+				  BPF_CORE_READ(set, dfl_cgrp, kn, name));
+	if (!bpf_core_enum_value_exists(enum cgroup_subsys_id, memory_cgrp_id))
+		return;
+	index = bpf_core_enum_value(enum cgroup_subsys_id, memory_cgrp_id);
+	if (bpf_core_read(&css, sizeof(css), &set->subsys[index]))
+		return;
+	bpf_probe_read_kernel_str(event->cgroup_memory, sizeof(event->cgroup_memory),
+				  BPF_CORE_READ(css, cgroup, kn, name));
+}
+
+static __always_inline void read_args(struct process_event *event, struct mm_struct *mm)
+{
+	__u64 start = BPF_CORE_READ(mm, arg_start);
+	__u64 len = BPF_CORE_READ(mm, arg_end) - start;
+
+	if (len > sizeof(event->args))
+		len = sizeof(event->args);
+	if (bpf_probe_read_user(event->args, len, (void *)start) == 0)
+		event->args_len = len;
+}
+
+/* announce_process tells what is known of a process while it lives: user space may
+ * come too late to read /proc. Its arguments are read if it is the current one.
+ */
+static __noinline bool announce_process(struct task_struct *task, __u64 conn)
+{
+	struct process_event *event;
+	struct mm_struct *mm;
+	void *ring = ring_of(conn);
+
+	if (!ring)
+		return false;
+	event = bpf_ringbuf_reserve(ring, sizeof(*event), 0);
+	if (!event) {
+		count(COUNT_RING_FULL_OTHER, 1);
+		return false;
+	}
+	__builtin_memset(event, 0, sizeof(*event));
+	event->header.conn = conn;
+	event->header.kind = EVENT_PROCESS;
+	event->header.ts_ns = bpf_ktime_get_ns();
+	event->tgid = BPF_CORE_READ(task, tgid);
+	event->start_ns = BPF_CORE_READ(task, group_leader, start_boottime);
+	BPF_CORE_READ_INTO(&event->comm, task, group_leader, comm);
+	mm = BPF_CORE_READ(task, mm);
+	bpf_probe_read_kernel_str(event->exe, sizeof(event->exe),
+				  BPF_CORE_READ(mm, exe_file, f_path.dentry, d_name.name));
+	if (task == current_task())
+		read_args(event, mm);
+	read_cgroup_names(event, task);
+	bpf_ringbuf_submit(event, BPF_RB_NO_WAKEUP);
+	return true;
+}
+
+/* process_verdict returns what is wanted of the task's process and announces it at
+ * its first connection.
+ */
+static __always_inline __u32 process_verdict(struct task_struct *task, __u32 tgid,
+					     __u64 start_ns, __u64 conn)
+{
+	struct process *known = bpf_map_lookup_elem(&processes, &tgid);
+	struct process fresh = {.start_ns = start_ns};
+
+	if (known && known->start_ns == start_ns && known->announced)
+		return known->verdict;
+	fresh.announced = announce_process(task, conn);
+	bpf_map_update_elem(&processes, &tgid, &fresh, BPF_ANY);
+	return PROCESS_TRACE;
+}
+
+static __always_inline void read_local(struct endpoint *local, struct sock *sk)
+{
+	local->family = BPF_CORE_READ(sk, __sk_common.skc_family);
+	local->port = BPF_CORE_READ(sk, __sk_common.skc_num);
+	if (local->family == AF_INET6)
+		BPF_CORE_READ_INTO(&local->addr, sk, __sk_common.skc_v6_rcv_saddr);
+	else
+		bpf_core_read(&local->addr, 4, &sk->__sk_common.skc_rcv_saddr);
+}
+
+static __always_inline void read_remote(struct endpoint *remote, struct sock *sk)
+{
+	remote->family = BPF_CORE_READ(sk, __sk_common.skc_family);
+	remote->port = bpf_ntohs(BPF_CORE_READ(sk, __sk_common.skc_dport));
+	if (remote->family == AF_INET6)
+		BPF_CORE_READ_INTO(&remote->addr, sk, __sk_common.skc_v6_daddr);
+	else
+		bpf_core_read(&remote->addr, 4, &sk->__sk_common.skc_daddr);
+}
+
+/* The path that the server is bound to: its accepted sockets share its address, a
+ * client's peer has it.
+ */
+static __always_inline void read_unix_path(struct open_event *event, struct sock *sk)
+{
+	struct unix_address *addr = BPF_CORE_READ((struct unix_sock *)sk, addr);
+	struct unix_sock *peer;
+
+	event->local.family = AF_UNIX;
+	event->remote.family = AF_UNIX;
+	if (!addr) {
+		peer = (struct unix_sock *)BPF_CORE_READ((struct unix_sock *)sk, peer);
+		addr = BPF_CORE_READ(peer, addr);
+	}
+	if (!addr)
+		return;
+	/* name is struct sockaddr_un: two bytes of family, then the path, which in the
+	 * abstract namespace begins with NUL.
+	 */
+	bpf_probe_read_kernel(event->path, sizeof(event->path),
+			      (void *)addr +
+				      bpf_core_field_offset(struct unix_address, name) + 2);
+}
+
+/* announce tells user space of a connection, or of its next owner. It is tried
+ * again at the next call if the ring is full.
+ */
+static __noinline bool announce(struct connection *conn, struct sock *sk)
+{
+	struct open_event event = {};
+
+	if (!conn || !sk)
+		return false;
+	event.header.conn = conn->id;
+	event.header.kind = EVENT_OPEN;
+	event.header.ts_ns = bpf_ktime_get_ns();
+	event.header.role = conn->role;
+	event.start_ns = conn->start_ns;
+	event.bytes[SIDE_SEND] = conn->bytes[SIDE_SEND];
+	event.bytes[SIDE_RECV] = conn->bytes[SIDE_RECV];
+	event.tgid = conn->tgid;
+	event.transport = conn->transport;
+	event.netns = BPF_CORE_READ(sk, __sk_common.skc_net.net, ns.inum);
+	if (conn->transport == TRANSPORT_UNIX) {
+		read_unix_path(&event, sk);
+	} else {
+		read_local(&event.local, sk);
+		read_remote(&event.remote, sk);
+	}
+	if (!submit(conn->id, &event, sizeof(event)))
+		return false;
+	conn->flags |= CONN_ANNOUNCED;
+	return true;
+}
+
+#endif

@@ -1,0 +1,340 @@
+// SPDX-License-Identifier: Apache-2.0
+
+// Package socktrace copies what processes read from and write to their sockets,
+// from the exit of the system calls, into ring buffers. It knows no protocol.
+package socktrace
+
+import (
+	"errors"
+	"fmt"
+	"slices"
+	"sync/atomic"
+	"unsafe"
+
+	"github.com/cilium/ebpf"
+	"github.com/cilium/ebpf/link"
+	"github.com/cilium/ebpf/rlimit"
+	"golang.org/x/sys/unix"
+)
+
+// Config says what is traced. Load checks nothing that the receiver's
+// configuration has checked already, but refuses what the kernel side cannot do.
+type Config struct {
+	CaptureSize    int // bytes copied of each call, 0 to MaxCapture
+	RingSize       int // bytes of each ring, a power of two and a multiple of the page size
+	Rings          int // a power of two; a connection's events all go to one ring
+	MaxConnections int
+	WakeupBytes    int // a ring's reader is woken when so many bytes wait
+	UDP, Unix      bool
+	Clients        bool // trace connections that the process opened
+	Servers        bool // trace connections that the process accepted
+	IncludePorts   []uint16
+	ExcludePorts   []uint16
+}
+
+// Tracer is the loaded kernel side.
+type Tracer struct {
+	config   Config
+	maps     map[string]*ebpf.Map
+	programs map[string]*ebpf.Program
+	probes   []Probe
+	links    []link.Link
+	inner    []*ebpf.Map
+	rings    []*Ring
+	verdicts []byte
+	mask     uint32
+	swept    uint64 // what Missed returned when Sweep last looked at everything
+}
+
+// Probe is one program and whether it could be loaded and attached.
+type Probe struct {
+	Program string // name of the program in the BPF object
+	Hook    string // what it is attached to, as the kernel calls it
+	Err     error  // nil if it is attached
+}
+
+// Load loads the maps and programs into the kernel. A program that cannot be
+// loaded costs that program alone: see [Tracer.Probes].
+func Load(config Config) (*Tracer, error) {
+	if err := checkRights(); err != nil {
+		return nil, err
+	}
+	// Kernels since 5.11 do not need it, and it may not be allowed there.
+	_ = rlimit.RemoveMemlock()
+	spec, err := loadBpf()
+	if err != nil {
+		return nil, fmt.Errorf("read the BPF object: %w", err)
+	}
+	if err = configure(spec, config); err != nil {
+		return nil, err
+	}
+	t := &Tracer{config: config, mask: spec.Maps[bpfMapVerdicts].MaxEntries - 1}
+	if err = t.load(spec); err != nil {
+		return nil, errors.Join(err, t.Close())
+	}
+	if err = t.fill(); err != nil {
+		return nil, errors.Join(err, t.Close())
+	}
+	return t, nil
+}
+
+func powerOfTwo(n int) bool { return n > 0 && n&(n-1) == 0 }
+
+func ceilPowerOfTwo(n int) uint32 {
+	p := uint32(1)
+	for int(p) < n {
+		p <<= 1
+	}
+	return p
+}
+
+// configure writes the configuration into the object's constants and map sizes.
+func configure(spec *ebpf.CollectionSpec, c Config) error {
+	switch {
+	case c.CaptureSize < 0 || c.CaptureSize > MaxCapture:
+		return fmt.Errorf("capture size %d: must be 0 to %d", c.CaptureSize, MaxCapture)
+	case !powerOfTwo(c.RingSize) || c.RingSize%4096 != 0:
+		return fmt.Errorf("ring size %d: must be a power of two of at least 4096", c.RingSize)
+	case !powerOfTwo(c.Rings):
+		return fmt.Errorf("%d rings: must be a power of two", c.Rings)
+	case c.MaxConnections <= 0:
+		return fmt.Errorf("room for %d connections: must be at least 1", c.MaxConnections)
+	}
+	cpus, err := ebpf.PossibleCPU()
+	if err != nil {
+		return fmt.Errorf("count CPUs: %w", err)
+	}
+	verdicts := ceilPowerOfTwo(2 * c.MaxConnections)
+	constants := map[string]any{
+		"capture_size":        uint32(c.CaptureSize),
+		"ring_mask":           uint32(c.Rings - 1),
+		"verdict_mask":        verdicts - 1,
+		"wakeup_bytes":        uint32(c.WakeupBytes),
+		"id_stride":           uint32(cpus + 1),
+		"trace_udp":           c.UDP,
+		"trace_unix":          c.Unix,
+		"trace_clients":       c.Clients,
+		"trace_servers":       c.Servers,
+		"only_included_ports": len(c.IncludePorts) > 0,
+	}
+	for name, value := range constants {
+		if err := spec.Variables[name].Set(value); err != nil {
+			return fmt.Errorf("set %s: %w", name, err)
+		}
+	}
+	spec.Maps[bpfMapConnections].MaxEntries = uint32(c.MaxConnections)
+	spec.Maps[bpfMapVerdicts].MaxEntries = verdicts
+	spec.Maps[bpfMapScratches].MaxEntries = uint32(cpus)
+	spec.Maps[bpfMapRings].MaxEntries = uint32(c.Rings)
+	spec.Maps[bpfMapRings].InnerMap.MaxEntries = uint32(c.RingSize)
+	return nil
+}
+
+// load creates the maps, then the programs. If not all of them load together,
+// each is tried alone to find those that do not.
+func (t *Tracer) load(spec *ebpf.CollectionSpec) error {
+	t.programs = map[string]*ebpf.Program{}
+	failed := map[string]error{}
+	all, err := ebpf.NewCollection(spec)
+	if err == nil {
+		t.maps, t.programs = all.Maps, all.Programs
+	} else if err = t.loadEach(spec, failed); err != nil {
+		return err
+	}
+	for _, hook := range hooks {
+		t.probes = append(t.probes, Probe{Program: hook.program, Hook: hook.String(), Err: failed[hook.program]})
+	}
+	return nil
+}
+
+func (t *Tracer) loadEach(spec *ebpf.CollectionSpec, failed map[string]error) error {
+	only := spec.Copy()
+	only.Programs = nil
+	maps, err := ebpf.NewCollection(only)
+	if err != nil {
+		return fmt.Errorf("create BPF maps: %w", err)
+	}
+	t.maps = maps.Maps
+	for name, program := range spec.Programs {
+		one := spec.Copy()
+		one.Programs = map[string]*ebpf.ProgramSpec{name: program}
+		loaded, err := ebpf.NewCollectionWithOptions(one, ebpf.CollectionOptions{MapReplacements: t.maps})
+		if err != nil {
+			failed[name] = fmt.Errorf("load: %w", err)
+			continue
+		}
+		t.programs[name] = loaded.Programs[name]
+		delete(loaded.Programs, name)
+		loaded.Close() // its maps are clones
+	}
+	if len(t.programs) == 0 {
+		return fmt.Errorf("no BPF program loads here: %w", failed[bpfProgTraceReadExit])
+	}
+	return nil
+}
+
+// fill creates the rings and writes what the programs find in maps.
+func (t *Tracer) fill() error {
+	spec := &ebpf.MapSpec{Name: "events", Type: ebpf.RingBuf, MaxEntries: uint32(t.config.RingSize)}
+	for i := range t.config.Rings {
+		m, err := ebpf.NewMap(spec)
+		if err != nil {
+			return fmt.Errorf("create a ring of %d bytes: %w", t.config.RingSize, err)
+		}
+		t.inner = append(t.inner, m)
+		if err = t.maps[bpfMapRings].Put(uint32(i), m); err != nil {
+			return fmt.Errorf("enter ring %d: %w", i, err)
+		}
+		ring, err := newRing(m)
+		if err != nil {
+			return err
+		}
+		t.rings = append(t.rings, ring)
+	}
+	rules := map[uint16]uint8{}
+	for _, port := range t.config.IncludePorts {
+		rules[port] |= uint8(bpfPortRulePORT_INCLUDE)
+	}
+	for _, port := range t.config.ExcludePorts {
+		rules[port] |= uint8(bpfPortRulePORT_EXCLUDE)
+	}
+	for port, rule := range rules {
+		if err := t.maps[bpfMapPorts].Put(port, rule); err != nil {
+			return fmt.Errorf("enter port %d: %w", port, err)
+		}
+	}
+	m := t.maps[bpfMapVerdicts]
+	size := int(m.MaxEntries()) * 8
+	var err error
+	t.verdicts, err = unix.Mmap(m.FD(), 0, size, unix.PROT_READ|unix.PROT_WRITE, unix.MAP_SHARED)
+	if err != nil {
+		return fmt.Errorf("map the verdicts: %w", err)
+	}
+	return nil
+}
+
+// Rings returns the rings, one for each reader.
+func (t *Tracer) Rings() []*Ring { return t.rings }
+
+// Probes returns each program with what came of loading and attaching it.
+func (t *Tracer) Probes() []Probe { return slices.Clone(t.probes) }
+
+// SetVerdict says how many bytes of each call on a connection are copied from now
+// on: 0 to copy nothing and tell nothing, less than 0 for the configured size. It
+// costs one store.
+func (t *Tracer) SetVerdict(conn uint64, bytes int) {
+	word := (*uint64)(unsafe.Pointer(&t.verdicts[8*uint64(uint32(conn)&t.mask)]))
+	atomic.StoreUint64(word, verdictWord(conn, bytes))
+}
+
+// IgnoreProcess has the connections that a process opens from now on left out.
+func (t *Tracer) IgnoreProcess(tgid uint32, startNS uint64) error {
+	value := bpfProcess{StartNs: startNS, Verdict: uint32(bpfProcessVerdictPROCESS_IGNORE), Announced: 1}
+	if err := t.maps[bpfMapProcesses].Put(tgid, value); err != nil {
+		return fmt.Errorf("leave out process %d: %w", tgid, err)
+	}
+	return nil
+}
+
+// Counters returns the kernel side's counters, indexed by [Counter].
+func (t *Tracer) Counters() ([]uint64, error) {
+	var perCPU []bpfCounts
+	if err := t.maps[bpfMapCounters].Lookup(uint32(0), &perCPU); err != nil {
+		return nil, fmt.Errorf("read counters: %w", err)
+	}
+	var sum bpfCounts
+	for _, counts := range perCPU {
+		for i, n := range counts.Of {
+			sum.Of[i] += n
+		}
+	}
+	return sum.Of[:], nil
+}
+
+// Missed returns how often the kernel skipped one of the programs, since another
+// BPF program was running on that CPU.
+func (t *Tracer) Missed() (uint64, error) {
+	var missed uint64
+	for name, program := range t.programs {
+		stats, err := program.Stats()
+		if err != nil {
+			return 0, fmt.Errorf("read %s: %w", name, err)
+		}
+		missed += stats.RecursionMisses
+	}
+	return missed, nil
+}
+
+// Connection is what the kernel side keeps of a connection.
+type Connection struct {
+	ID        uint64
+	Sent      uint64 // bytes
+	Received  uint64 // bytes
+	Announced bool   // user space has been told
+}
+
+// Connections calls visit for each connection in the kernel's map. Connections
+// that come or go meanwhile may be visited or not.
+func (t *Tracer) Connections(visit func(Connection)) error {
+	return t.eachConnection(func(_ uint64, v *bpfConnection) {
+		visit(Connection{
+			ID: v.Id, Sent: v.Bytes[SideSend], Received: v.Bytes[SideRecv],
+			Announced: v.Flags&uint8(bpfConnectionFlagCONN_ANNOUNCED) != 0,
+		})
+	})
+}
+
+func (t *Tracer) eachConnection(visit func(key uint64, conn *bpfConnection)) error {
+	var (
+		cursor ebpf.MapBatchCursor
+		keys   = make([]uint64, batch)
+		values = make([]bpfConnection, batch)
+	)
+	for {
+		n, err := t.maps[bpfMapConnections].BatchLookup(&cursor, keys, values, nil)
+		for i := range n {
+			visit(keys[i], &values[i])
+		}
+		if errors.Is(err, ebpf.ErrKeyNotExist) {
+			return nil
+		}
+		if err != nil {
+			return fmt.Errorf("read connections: %w", err)
+		}
+	}
+}
+
+// batch is how many entries one system call reads. A hash bucket must fit.
+const batch = 512
+
+// Detach detaches all programs. What lies in the rings can still be read.
+func (t *Tracer) Detach() error {
+	var errs []error
+	for _, l := range t.links {
+		errs = append(errs, l.Close())
+	}
+	t.links = nil
+	return errors.Join(errs...)
+}
+
+// Close detaches and unloads everything.
+func (t *Tracer) Close() error {
+	errs := []error{t.Detach()}
+	for _, r := range t.rings {
+		errs = append(errs, r.close())
+	}
+	for _, m := range t.inner {
+		errs = append(errs, m.Close())
+	}
+	if t.verdicts != nil {
+		errs = append(errs, unix.Munmap(t.verdicts))
+	}
+	for _, p := range t.programs {
+		errs = append(errs, p.Close())
+	}
+	for _, m := range t.maps {
+		errs = append(errs, m.Close())
+	}
+	*t = Tracer{}
+	return errors.Join(errs...)
+}

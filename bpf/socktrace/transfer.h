@@ -1,0 +1,454 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+/* From a call that moved bytes to data events. */
+#ifndef PUCK_SOCKTRACE_TRANSFER_H
+#define PUCK_SOCKTRACE_TRANSFER_H
+
+#include "connection.h"
+
+/* transfer is one call's movement of bytes. */
+struct transfer {
+	struct connection *conn;
+	struct scratch *scratch;
+	__u64 ts_ns;
+	__u64 pos;
+	__u32 queue_ns;
+	__u32 capture; /* bytes to copy of each buffer, 0 for none */
+	__u8 side;
+	__u8 _pad[7];
+};
+
+/* receive_shutdown says whether the peer will send no more. */
+static __always_inline bool receive_shutdown(struct sock *sk)
+{
+	return BPF_CORE_READ(sk, sk_shutdown) & RCV_SHUTDOWN;
+}
+
+/* tcp_end returns the position behind the call's last byte as the kernel counts
+ * it, so that bytes moved by calls that are not hooked (io_uring, vmsplice) show
+ * as a jump. With kTLS the sequence numbers count records, and the calls count.
+ */
+static __always_inline __u64 tcp_end(struct sock *sk, __u8 side, __u64 by_calls, bool placed)
+{
+	struct tcp_sock *tp = (struct tcp_sock *)sk;
+	__u32 seq = side == SIDE_SEND ? BPF_CORE_READ(tp, write_seq) :
+					BPF_CORE_READ(tp, copied_seq);
+	__u64 end;
+
+	if (!placed)
+		return seq;
+	end = by_calls + (__s32)(seq - (__u32)by_calls);
+	if (end == by_calls)
+		return end;
+	if (BPF_CORE_READ((struct inet_connection_sock *)sk, icsk_ulp_ops))
+		return by_calls;
+	/* A FIN has taken a sequence number. */
+	if (side == SIDE_RECV && end == by_calls + 1 && receive_shutdown(sk))
+		return by_calls;
+	count(COUNT_UNPLACED, 1);
+	return end;
+}
+
+/* place finds where in the byte stream a call's n bytes lie, and counts them. */
+static __always_inline __u64 place(struct connection *conn, struct sock *sk, __u8 side,
+				   __u64 n)
+{
+	__u8 flag = side == SIDE_SEND ? CONN_PLACED_SEND : CONN_PLACED_RECV;
+	__u64 *pos = side == SIDE_SEND ? &conn->pos[SIDE_SEND] : &conn->pos[SIDE_RECV];
+	__u64 *bytes = side == SIDE_SEND ? &conn->bytes[SIDE_SEND] : &conn->bytes[SIDE_RECV];
+	__u64 end = *pos + n;
+
+	if (conn->flags & CONN_TCP_SOCK)
+		end = tcp_end(sk, side, end, conn->flags & flag);
+	conn->flags |= flag;
+	*pos = end;
+	*bytes += n;
+	return end - n;
+}
+
+/* when returns the time of a call. A send's exit may come long after the bytes
+ * left, since on loopback the peer's receive path runs inside it: the departure of
+ * the connection's last segment is the better time where it lies within the call.
+ */
+static __always_inline __u64 when(struct connection *conn, struct sock *sk, __u8 side,
+				  __u32 *queue_ns)
+{
+	struct tcp_sock *tp = (struct tcp_sock *)sk;
+	__u64 now = bpf_ktime_get_ns();
+	__u64 ts = now;
+	__u64 t;
+
+	if (conn->flags & CONN_TCP_SOCK) {
+		if (side == SIDE_SEND) {
+			t = BPF_CORE_READ(tp, tcp_wstamp_ns);
+			if (t > conn->last_ns && t < now)
+				ts = t;
+		} else {
+			t = now - BPF_CORE_READ(tp, tcp_mstamp) * 1000;
+			*queue_ns = t < 0xffffffff ? t : 0;
+		}
+	}
+	conn->last_ns = now;
+	return ts;
+}
+
+/* wanted_bytes returns how many bytes of each buffer to copy, or -1 to tell user
+ * space nothing.
+ */
+static __always_inline __s32 wanted_bytes(struct connection *conn)
+{
+	__u32 slot = (__u32)conn->id & verdict_mask;
+	__u64 *word = bpf_map_lookup_elem(&verdicts, &slot);
+	__u8 verdict;
+
+	if (!word || *word >> 8 != conn->id)
+		return capture_size;
+	verdict = *word & 0xff;
+	if (verdict == VERDICT_DEFAULT)
+		return capture_size;
+	if (verdict == VERDICT_IGNORE)
+		return -1;
+	return 1U << (verdict & 31);
+}
+
+/* begin finds the connection of a call that moved n bytes and places them. It
+ * returns false if there is nothing more to do.
+ */
+static __always_inline bool begin(struct transfer *t, struct socket_ref *ref, __u64 n,
+				  __u8 side)
+{
+	__u32 cpu = bpf_get_smp_processor_id();
+	__s32 wanted;
+
+	t->conn = connection_of(ref);
+	if (!t->conn)
+		return false;
+	t->side = side;
+	t->queue_ns = 0;
+	t->pos = place(t->conn, ref->sk, side, n);
+	t->ts_ns = when(t->conn, ref->sk, side, &t->queue_ns);
+	if (t->conn->flags & CONN_IGNORED)
+		return false;
+	wanted = wanted_bytes(t->conn);
+	if (wanted < 0) {
+		count(COUNT_IGNORED_CALLS, 1);
+		return false;
+	}
+	if (!(t->conn->flags & CONN_ANNOUNCED) && !announce(t->conn, ref->sk)) {
+		count(COUNT_RING_FULL_DATA, 1);
+		return false;
+	}
+	t->capture = wanted;
+	t->scratch = bpf_map_lookup_elem(&scratches, &cpu);
+	return t->scratch != NULL;
+}
+
+/* hand_over sends a data event: the captured bytes that lie in the scratch memory,
+ * behind a datagram's peer where there is one, of len that the application moved.
+ */
+static __always_inline void hand_over(struct transfer *t, __u32 captured, __u32 len)
+{
+	struct data_event *event = &t->scratch->event;
+	bool datagram = t->conn->transport == TRANSPORT_UDP;
+	void *ring = ring_of(t->conn->id);
+	struct counts *counts = all_counts();
+	__u64 size;
+
+	if (!ring || !counts)
+		return;
+	event->header.conn = t->conn->id;
+	event->header.ts_ns = t->ts_ns;
+	event->header.kind = datagram ? EVENT_DATAGRAM : EVENT_DATA;
+	event->header.side = t->side;
+	event->header.role = t->conn->role;
+	event->pos = t->pos;
+	event->len = len;
+	event->queue_ns = t->queue_ns;
+	t->pos += len;
+	event->header.captured = captured;
+	size = captured;
+	barrier_var(size);
+	if (size > MAX_CAPTURE)
+		return;
+	size += sizeof(*event);
+	if (datagram)
+		size += sizeof(struct datagram_peer);
+	/* Only syscall exits run this, one at a time on a CPU: no atomics. */
+	counts->of[COUNT_MOVED_BYTES] += len;
+	if (bpf_ringbuf_output(ring, event, size, wakeup_flags(ring, size))) {
+		counts->of[COUNT_RING_FULL_DATA]++;
+		counts->of[COUNT_RING_FULL_BYTES] += len;
+		return;
+	}
+	counts->of[COUNT_DATA_EVENTS]++;
+	counts->of[COUNT_DATA_BYTES] += captured;
+	counts->of[COUNT_TRUNCATED_BYTES] += len - captured;
+}
+
+/* payload returns where in the scratch memory a transfer's bytes go. */
+static __always_inline __u8 *payload(struct transfer *t)
+{
+	if (t->conn->transport == TRANSPORT_UDP)
+		return t->scratch->data + sizeof(struct datagram_peer);
+	return t->scratch->data;
+}
+
+/* copy copies up to want bytes of a buffer of len bytes and returns how many. */
+static __always_inline __u32 copy(__u8 *to, __u64 from, __u64 len, __u32 want)
+{
+	__u64 n = len < want ? len : want;
+
+	/* Else clang takes the bound from another register than the verifier. */
+	barrier_var(n);
+	if (n == 0 || n > MAX_CAPTURE)
+		return 0;
+	if (bpf_probe_read_user(to, n, (void *)from)) {
+		count(COUNT_FAULTS, 1);
+		return 0;
+	}
+	return n;
+}
+
+/* gather copies up to want bytes of n that buffers hold, and returns how many. It
+ * ends early at MAX_IOVECS buffers. Its progress is kept in the scratch memory,
+ * where the verifier does not follow it: so all turns of the loop look alike, and
+ * it need not walk each combination of lengths.
+ */
+static __always_inline __u32 gather(struct transfer *t, __u64 iov, __u64 buffers, __u64 n)
+{
+	struct gathering *g = &t->scratch->gathering;
+	__u8 *to = payload(t);
+
+	g->got = 0;
+	g->left = n < t->capture ? n : t->capture;
+	for (int i = 0; i < MAX_IOVECS; i++) {
+		struct iovec v = {};
+		__u64 got = g->got;
+		__u32 copied;
+
+		barrier_var(got);
+		if ((__u64)i >= buffers || g->left == 0 || got >= MAX_CAPTURE)
+			break;
+		if (bpf_probe_read_user(&v, sizeof(v), (struct iovec *)iov + i)) {
+			count(COUNT_FAULTS, 1);
+			break;
+		}
+		copied = copy(to + got, v.iov_base, v.iov_len, g->left);
+		g->got += copied;
+		g->left -= copied;
+		if (g->left != 0 && copied != v.iov_len)
+			break; /* a hole: what follows has no place */
+	}
+	return g->got;
+}
+
+/* read_peer notes who a datagram came from or goes to: the address that the call
+ * names, else the one that the socket is connected to.
+ */
+static __always_inline void read_peer(struct transfer *t, struct sock *sk, __u64 sockaddr,
+				      __u64 len)
+{
+	struct endpoint *peer = &((struct datagram_peer *)t->scratch->data)->remote;
+	struct {
+		__u16 family;
+		__be16 port;
+		__u8 addr4[4];
+		__u8 addr6[16];
+	} sa = {};
+
+	__builtin_memset(peer, 0, sizeof(*peer));
+	if (sockaddr && len >= 16)
+		bpf_probe_read_user(&sa, len >= 24 ? 24 : 16, (void *)sockaddr);
+	if (sa.family == AF_INET) {
+		__builtin_memcpy(peer->addr, sa.addr4, 4);
+	} else if (sa.family == AF_INET6) {
+		__builtin_memcpy(peer->addr, sa.addr6, 16);
+	} else {
+		read_remote(peer, sk);
+		return;
+	}
+	peer->family = sa.family;
+	peer->port = bpf_ntohs(sa.port);
+}
+
+/* moved_nothing handles a call that returned 0: a received stream has ended. */
+static __always_inline int moved_nothing(struct socket_ref *ref, __u8 side)
+{
+	struct connection *conn;
+	struct sock *sk = ref->sk;
+
+	if (side == SIDE_SEND)
+		return 0;
+	conn = known_connection(ref);
+	if (conn && conn->transport != TRANSPORT_UDP && receive_shutdown(sk))
+		end_side(conn, SIDE_RECV);
+	return 0;
+}
+
+/* length_only places and tells of bytes that are not copied. */
+static __always_inline int length_only(struct socket_ref *ref, __u64 n, __u8 side)
+{
+	struct transfer t = {};
+
+	if (begin(&t, ref, n, side))
+		hand_over(&t, 0, n);
+	return 0;
+}
+
+/* on_buffer handles read(fd, buf, len) and its likes; has_flags those with flags
+ * and an address behind.
+ */
+static __always_inline int on_buffer(struct sys_exit *ctx, __u8 side, const bool has_flags)
+{
+	struct transfer t = {};
+	struct socket_ref ref;
+	__u64 flags = 0;
+	__u32 len = 0;
+
+	if (ctx->ret < 0)
+		return 0;
+	if (!socket_of_file(file_of(syscall_arg(0)), &ref))
+		return 0;
+	if (has_flags)
+		flags = syscall_arg(3);
+	if (side == SIDE_RECV && (flags & (MSG_PEEK | MSG_OOB | MSG_ERRQUEUE)))
+		return 0;
+	if (ctx->ret == 0)
+		return moved_nothing(&ref, side);
+	if (!begin(&t, &ref, ctx->ret, side))
+		return 0;
+	if (t.conn->transport == TRANSPORT_UDP) {
+		if (has_flags && side == SIDE_RECV)
+			bpf_probe_read_user(&len, sizeof(len), (void *)syscall_arg(5));
+		else if (has_flags)
+			len = syscall_arg(5);
+		read_peer(&t, ref.sk, has_flags ? syscall_arg(4) : 0, len);
+	} else if (side == SIDE_RECV && (flags & MSG_TRUNC)) {
+		t.capture = 0; /* tcp(7): the bytes are discarded, not written */
+	}
+	hand_over(&t, copy(payload(&t), syscall_arg(1), ctx->ret, t.capture), ctx->ret);
+	return 0;
+}
+
+/* on_iovecs handles readv and writev(fd, iov, count). */
+static __always_inline int on_iovecs(struct sys_exit *ctx, __u8 side)
+{
+	struct transfer t = {};
+	struct socket_ref ref;
+
+	if (ctx->ret < 0)
+		return 0;
+	if (!socket_of_file(file_of(syscall_arg(0)), &ref))
+		return 0;
+	if (ctx->ret == 0)
+		return moved_nothing(&ref, side);
+	if (!begin(&t, &ref, ctx->ret, side))
+		return 0;
+	if (t.conn->transport == TRANSPORT_UDP)
+		read_peer(&t, ref.sk, 0, 0);
+	hand_over(&t, gather(&t, syscall_arg(1), syscall_arg(2), ctx->ret), ctx->ret);
+	return 0;
+}
+
+/* message hands over one struct user_msghdr of n bytes. */
+static __always_inline void message(struct transfer *t, struct sock *sk,
+				    struct user_msghdr *header, __u64 n)
+{
+	if (t->conn->transport == TRANSPORT_UDP)
+		read_peer(t, sk, header->msg_name, header->msg_namelen);
+	hand_over(t, gather(t, header->msg_iov, header->msg_iovlen, n), n);
+}
+
+/* on_message handles sendmsg and recvmsg(fd, msghdr, flags). */
+static __always_inline int on_message(struct sys_exit *ctx, __u8 side)
+{
+	struct transfer t = {};
+	struct user_msghdr header;
+	struct socket_ref ref;
+	__u64 flags;
+
+	if (ctx->ret < 0)
+		return 0;
+	if (!socket_of_file(file_of(syscall_arg(0)), &ref))
+		return 0;
+	flags = syscall_arg(2);
+	if (side == SIDE_RECV && (flags & (MSG_PEEK | MSG_OOB | MSG_ERRQUEUE)))
+		return 0;
+	if (ctx->ret == 0)
+		return moved_nothing(&ref, side);
+	if (!begin(&t, &ref, ctx->ret, side))
+		return 0;
+	if (bpf_probe_read_user(&header, sizeof(header), (void *)syscall_arg(1))) {
+		count(COUNT_FAULTS, 1);
+		__builtin_memset(&header, 0, sizeof(header));
+	}
+	if (side == SIDE_RECV && (flags & MSG_TRUNC) && t.conn->transport != TRANSPORT_UDP)
+		t.capture = 0;
+	message(&t, ref.sk, &header, ctx->ret);
+	return 0;
+}
+
+/* total_bytes adds up what the messages of recvmmsg or sendmmsg moved. */
+static __always_inline __u64 total_bytes(__u64 messages, __u64 n)
+{
+	__u64 total = 0;
+	__u32 len;
+
+	for (int i = 0; i < 4 * MAX_MESSAGES; i++) {
+		if ((__u64)i >= n)
+			break;
+		len = 0;
+		bpf_probe_read_user(&len, sizeof(len),
+				    &((struct mmsghdr *)messages + i)->msg_len);
+		total += len;
+	}
+	return total;
+}
+
+/* on_messages handles sendmmsg and recvmmsg(fd, mmsghdr, count, flags), which
+ * return a number of messages. Beyond MAX_MESSAGES only the bytes are counted.
+ */
+static __always_inline int on_messages(struct sys_exit *ctx, __u8 side)
+{
+	struct transfer t = {};
+	struct socket_ref ref;
+	struct mmsghdr m;
+	__u64 messages, total;
+
+	if (ctx->ret <= 0)
+		return 0;
+	if (!socket_of_file(file_of(syscall_arg(0)), &ref))
+		return 0;
+	if (side == SIDE_RECV && (syscall_arg(3) & (MSG_PEEK | MSG_OOB | MSG_ERRQUEUE)))
+		return 0;
+	messages = syscall_arg(1);
+	total = total_bytes(messages, ctx->ret);
+	if (!begin(&t, &ref, total, side))
+		return 0;
+	for (int i = 0; i < MAX_MESSAGES; i++) {
+		if (i >= ctx->ret)
+			return 0;
+		if (bpf_probe_read_user(&m, sizeof(m), (struct mmsghdr *)messages + i)) {
+			count(COUNT_FAULTS, 1);
+			return 0;
+		}
+		total -= m.msg_len;
+		message(&t, ref.sk, &m.msg_hdr, m.msg_len);
+	}
+	if (t.conn->transport != TRANSPORT_UDP && total > 0)
+		hand_over(&t, 0, total);
+	else if (ctx->ret > MAX_MESSAGES)
+		count(COUNT_TRUNCATED_BYTES, total);
+	return 0;
+}
+
+/* on_length handles calls that move bytes from or to fd without a buffer. */
+static __always_inline int on_length(struct sys_exit *ctx, __u64 fd, __u8 side)
+{
+	struct socket_ref ref;
+
+	if (ctx->ret <= 0 || !socket_of_file(file_of(fd), &ref))
+		return 0;
+	return length_only(&ref, ctx->ret, side);
+}
+
+#endif
