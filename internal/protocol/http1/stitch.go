@@ -1,0 +1,176 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package http1
+
+import (
+	"time"
+
+	"github.com/puck-otel/puck/internal/protocol"
+)
+
+type stitcher = protocol.Stitcher[message, Record, state]
+
+type item = protocol.Item[message]
+
+const (
+	// patience is how long a response waits for its request. The events of two
+	// threads may be handed over in the other order.
+	patience = int64(2 * time.Second)
+	// maxEarly bounds the responses that wait for their requests.
+	maxEarly = 8
+)
+
+// pair finds the request that the response in progress answers, now that its
+// status is known: how its body ends depends on the method.
+func (k *codec) pair(in *input, m *message) {
+	s, resp := in.State, in.Responses.Open()
+	req, newest := unanswered(in.Requests, s.answered)
+	if req == nil || m.paired {
+		return
+	}
+	lost := resp.AfterLoss || s.cutResponse
+	s.cutResponse = false
+	switch {
+	case s.unsure:
+		if req != newest || req.First < s.lastResponse {
+			s.answered, m.orphan = newest.Seq+1, true
+			return
+		}
+		s.unsure = false
+	case s.pipelined && (lost || req.AfterLoss || s.cutRequest):
+		s.unsure, s.cutRequest = true, false
+		s.answered, m.orphan = newest.Seq+1, true
+		return
+	case lost:
+		req = newest
+	case req != newest && newest.First < resp.First:
+		s.pipelined = true
+	}
+	m.paired, m.request, m.method = true, req.Seq, req.Frame.method
+	m.bodyless = m.bodyless || m.method == "HEAD" || m.method == "CONNECT" && m.status/100 == 2
+	s.answered = req.Seq + 1
+}
+
+// unanswered returns the oldest request from the one numbered seq on, and the
+// newest. The last may be in progress.
+func unanswered(q *protocol.Queue[message], seq uint64) (oldest, newest *item) {
+	for i := range q.Len() {
+		if it := q.At(i); it.Seq >= seq {
+			if oldest == nil {
+				oldest = it
+			}
+			newest = it
+		}
+	}
+	if it := q.Open(); it != nil && it.Seq >= seq && it.Frame.method != "" {
+		if oldest == nil {
+			oldest = it
+		}
+		newest = it
+	}
+	return oldest, newest
+}
+
+// stitch makes rows of the responses whose requests are complete, in the order
+// of the responses, and of the requests that will not be answered.
+func (k *codec) stitch(s *stitcher) {
+	for s.Responses.Len() > 0 {
+		resp := s.Responses.At(0)
+		if !resp.Frame.paired && !k.adopt(s, resp) {
+			if early(s, resp) {
+				return
+			}
+			s.Drop(protocol.LostUnpaired)
+			s.Responses.Pop()
+			continue
+		}
+		k.giveUp(s, resp.Frame.request)
+		if s.Requests.Len() == 0 || s.Requests.At(0).Seq != resp.Frame.request {
+			if open := s.Requests.Open(); open != nil && open.Seq == resp.Frame.request {
+				return
+			}
+			s.Drop(protocol.LostUnpaired)
+			s.Responses.Pop()
+			continue
+		}
+		k.emit(s, s.Requests.At(0), resp)
+		s.State.lastResponse = resp.Last
+		s.Requests.Pop()
+		s.Responses.Pop()
+	}
+	answered := s.State.answered
+	if open := s.Responses.Open(); open != nil && open.Frame.paired {
+		answered = open.Frame.request
+	}
+	k.giveUp(s, answered)
+	k.expire(s)
+}
+
+// adopt pairs a response that came before its request, by their times.
+func (k *codec) adopt(s *stitcher, resp *item) bool {
+	if resp.Frame.orphan || s.Requests.Len() == 0 {
+		return false
+	}
+	for i := range s.Requests.Len() {
+		req := s.Requests.At(i)
+		if req.Seq < s.State.answered {
+			continue
+		}
+		if req.First > resp.First || req.Last > resp.Last {
+			return false
+		}
+		resp.Frame.paired, resp.Frame.request = true, req.Seq
+		s.State.answered = req.Seq + 1
+		return true
+	}
+	return false
+}
+
+// early reports whether the response may be waiting for a request yet to come.
+func early(s *stitcher, resp *item) bool {
+	return !resp.Frame.orphan && !resp.AfterLoss && s.Why != protocol.Closed && s.Requests.Len() == 0 &&
+		s.Responses.Len() <= maxEarly && s.Now-resp.Last < patience
+}
+
+// giveUp emits the requests before the one numbered seq: their responses were lost.
+func (k *codec) giveUp(s *stitcher, seq uint64) {
+	for s.Requests.Len() > 0 && s.Requests.At(0).Seq < seq {
+		req := s.Requests.At(0)
+		req.Frame.truncated = true
+		k.emit(s, req, &item{Extent: protocol.Extent{First: req.Last, Last: req.Last}})
+		s.Requests.Pop()
+	}
+}
+
+// expire emits the requests that waited for too long, or that wait when the
+// connection ends.
+func (k *codec) expire(s *stitcher) {
+	if s.Why == protocol.Framed {
+		return
+	}
+	for s.Requests.Len() > 0 {
+		req := s.Requests.At(0)
+		if open := s.Responses.Open(); s.Why == protocol.Tick &&
+			(s.Now-req.Last < k.timeout || open != nil && open.Frame.paired && open.Frame.request == req.Seq) {
+			return
+		}
+		s.State.answered = max(s.State.answered, req.Seq+1)
+		k.emit(s, req, &item{Extent: protocol.Extent{First: s.Now, Last: s.Now}})
+		s.Requests.Pop()
+	}
+}
+
+// emit makes a row of a request and its response, whose status is 0 if there is none.
+func (k *codec) emit(s *stitcher, req, resp *item) {
+	r := s.Record()
+	r.Exchange = protocol.Exchange{Conn: s.Conn, Request: req.Extent, Response: resp.Extent}
+	r.codec, r.req, r.resp = k, &req.Frame, &resp.Frame
+	outcome := protocol.Complete
+	switch {
+	case r.truncated():
+		outcome = protocol.Truncated
+	case resp.Frame.status == 0:
+		outcome = protocol.Unanswered
+	}
+	s.Emit(r, outcome)
+}

@@ -1,0 +1,137 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package prototest
+
+import (
+	"net/netip"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/puck-otel/puck/internal/protocol"
+	"github.com/puck-otel/puck/internal/table"
+)
+
+// base is when every capture begins.
+const base = int64(1_700_000_000_000_000_000)
+
+// player plays events to an engine of its own.
+type player struct {
+	engine *protocol.Engine
+	stream *protocol.Stream
+	conn   *protocol.Conn
+	client bool // the traced process is the client
+	pos    [2]uint64
+	now    int64
+	rows   []row
+	closed bool
+}
+
+// row is a row as text.
+type row struct {
+	text      string // all of it
+	timeless  string // without times
+	truncated bool
+	answered  bool // it has a response
+	role      int64
+}
+
+// newPlayer returns a player. With the role unknown, the engine is to find out
+// that the traced process is the client, or the server.
+func newPlayer(protocols []protocol.Protocol, client, known, joined bool) *player {
+	p := &player{client: client, now: base}
+	p.engine = protocol.NewEngine(protocol.Config{}, protocols, func(_ *protocol.Conn, r *table.Row) {
+		p.rows = append(p.rows, format(r))
+	})
+	here, there := netip.MustParseAddrPort("192.0.2.1:40000"), netip.MustParseAddrPort("192.0.2.2:80")
+	p.conn = &protocol.Conn{Role: protocol.Client, Transport: protocol.TCP, Joined: joined, Local: here, Remote: there}
+	if !client {
+		p.conn.Role, p.conn.Local, p.conn.Remote = protocol.Server, there, here
+	}
+	if !known {
+		p.conn.Role = protocol.UnknownRole
+	}
+	p.conn.LocalAddr, p.conn.RemoteAddr = p.conn.Local.Addr().String(), p.conn.Remote.Addr().String()
+	p.stream = p.engine.Open(p.conn)
+	return p
+}
+
+// play plays one event.
+func (p *player) play(e event) {
+	side := protocol.Send
+	if e.server == p.client {
+		side = protocol.Recv
+	}
+	if e.kind != gap {
+		p.now = base + int64(e.at)
+	}
+	switch e.kind {
+	case data:
+		pos := p.pos[side]
+		p.pos[side] += uint64(e.len)
+		p.stream.Data(side, protocol.Segment{Pos: pos, Len: uint32(e.len), Time: p.now, Data: []byte(e.data)})
+	case gap:
+		p.pos[side] += uint64(e.len)
+	case eof:
+		p.stream.EOF(side, p.now)
+	case closed:
+		p.stream.Close(p.now)
+		p.closed = true
+	}
+}
+
+// finish closes the connection if no event did.
+func (p *player) finish() []row {
+	if !p.closed {
+		p.stream.Close(p.now)
+		p.closed = true
+	}
+	return p.rows
+}
+
+// format writes a row.
+func format(r *table.Row) row {
+	var out row
+	var all, timeless []string
+	for i, c := range r.Schema.Columns {
+		v := r.Values[i]
+		switch c.Name {
+		case "trace_role":
+			out.role = v.Num
+			continue
+		case "upid", "remote_addr", "remote_port", "local_addr", "local_port", "encrypted":
+			continue
+		case "truncated":
+			out.truncated = v.Num != 0
+		case "resp_status":
+			out.answered = v.Num != 0
+		}
+		text, isTime := formatValue(c, v)
+		if text == "" {
+			continue
+		}
+		all = append(all, c.Name+"="+text)
+		if !isTime {
+			timeless = append(timeless, c.Name+"="+text)
+		}
+	}
+	out.text, out.timeless = strings.Join(all, " "), strings.Join(timeless, " ")
+	return out
+}
+
+// formatValue writes a value, as nothing if it is zero.
+func formatValue(c table.Info, v table.Value) (text string, isTime bool) {
+	switch {
+	case c.Type == table.String && v.Str != "":
+		return strconv.Quote(v.Str), false
+	case c.Type == table.Time64NS:
+		return time.Duration(v.Num - base).String(), true
+	case c.Type == table.String || v.Num == 0:
+		return "", c.Semantic == table.DurationNS
+	case c.Semantic == table.DurationNS:
+		return time.Duration(v.Num).String(), true
+	case c.Type == table.Bool:
+		return "true", false
+	}
+	return strconv.FormatInt(v.Num, 10), false
+}

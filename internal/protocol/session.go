@@ -1,0 +1,129 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package protocol
+
+import (
+	"github.com/puck-otel/puck/internal/table"
+)
+
+// runner is a protocol in one engine.
+type runner interface {
+	open(c *Conn) session
+}
+
+// session is a protocol on one connection.
+type session interface {
+	begin(d Direction) *Extent
+	parse(d Direction, data []byte, gap int, eof bool, now int64) (int, Status)
+	commit(d Direction)
+	abort(d Direction)
+	turn(d Direction) bool
+	resync(d Direction, data []byte) int
+	stitch(why Why, now int64)
+	pending() int
+	crowded(d Direction) bool
+	release()
+}
+
+// worker is what the connections of one protocol share in one engine.
+type worker[F, R, S any] struct {
+	spec     Spec[F, R, S]
+	engine   *Engine
+	counters *Counters
+	free     []*pair[F, R, S]
+	in       Input[F, S]
+	stitcher Stitcher[F, R, S]
+	record   R
+	row      table.Row
+}
+
+// pair is both directions of one connection.
+type pair[F, R, S any] struct {
+	*worker[F, R, S]
+	conn   *Conn
+	queues [2]Queue[F]
+	state  S
+}
+
+func (w *worker[F, R, S]) open(c *Conn) session {
+	var p *pair[F, R, S]
+	if n := len(w.free); n > 0 {
+		p, w.free = w.free[n-1], w.free[:n-1]
+	} else {
+		p = &pair[F, R, S]{worker: w}
+	}
+	p.conn = c
+	return p
+}
+
+// release gives the pair's memory back.
+func (p *pair[F, R, S]) release() {
+	var zero S
+	p.conn, p.state = nil, zero
+	p.queues[Request].reset()
+	p.queues[Response].reset()
+	if len(p.free) < maxFree {
+		p.free = append(p.free, p)
+	}
+}
+
+func (p *pair[F, R, S]) begin(d Direction) *Extent { return &p.queues[d].begin().Extent }
+func (p *pair[F, R, S]) commit(d Direction)        { p.queues[d].commit() }
+func (p *pair[F, R, S]) abort(d Direction)         { p.queues[d].abort() }
+
+func (p *pair[F, R, S]) parse(d Direction, data []byte, gap int, eof bool, now int64) (int, Status) {
+	in := &p.in
+	in.Conn, in.State, in.Dir, in.Intern = p.conn, &p.state, d, p.engine.intern
+	in.Requests, in.Responses = &p.queues[Request], &p.queues[Response]
+	in.Data, in.Gap, in.EOF, in.Time = data, gap, eof, now
+	n, status := p.spec.Parse(in, &p.queues[d].Open().Frame)
+	in.Data = nil
+	return n, status
+}
+
+func (p *pair[F, R, S]) turn(d Direction) bool {
+	return p.spec.Turn != nil && p.spec.Turn(d, &p.queues[d].Open().Frame)
+}
+
+func (p *pair[F, R, S]) resync(d Direction, data []byte) int { return p.spec.Resync(d, data) }
+
+func (p *pair[F, R, S]) pending() int { return p.queues[Request].n + p.queues[Response].n }
+
+func (p *pair[F, R, S]) crowded(d Direction) bool { return p.queues[d].n > p.spec.Pending }
+
+func (p *pair[F, R, S]) stitch(why Why, now int64) {
+	s := &p.stitcher
+	s.w, s.Conn, s.State = p.worker, p.conn, &p.state
+	s.Requests, s.Responses = &p.queues[Request], &p.queues[Response]
+	s.Why, s.Now = why, now
+	p.spec.Stitch(s)
+}
+
+// Stitcher is what Stitch works on.
+type Stitcher[Frame, Record, State any] struct {
+	Conn  *Conn
+	State *State
+	// Requests and Responses are the complete frames. Stitch removes those that it
+	// is done with.
+	Requests, Responses *Queue[Frame]
+	Why                 Why
+	Now                 int64 // time of the newest bytes, or of the tick or close
+	w                   *worker[Frame, Record, State]
+}
+
+// Record returns a zero record, whose memory is that of the last one.
+func (s *Stitcher[F, R, S]) Record() *R {
+	var zero R
+	s.w.record = zero
+	return &s.w.record
+}
+
+// Emit makes a row of the record and counts it.
+func (s *Stitcher[F, R, S]) Emit(r *R, o Outcome) {
+	s.w.counters.Rows[o]++
+	s.w.spec.Table.Fill(r, &s.w.row)
+	s.w.engine.emit(s.Conn, &s.w.row)
+}
+
+// Drop counts a complete frame that no row tells of.
+func (s *Stitcher[F, R, S]) Drop(why Loss) { s.w.counters.LostFrames[why]++ }
