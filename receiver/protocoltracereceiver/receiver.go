@@ -1,0 +1,301 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package protocoltracereceiver
+
+import (
+	"context"
+	crand "crypto/rand"
+	"errors"
+	"fmt"
+	"hash/fnv"
+	"os"
+	"runtime"
+	"slices"
+	"sync"
+	"time"
+
+	"go.opentelemetry.io/collector/component"
+	"go.opentelemetry.io/collector/component/componentstatus"
+	"go.opentelemetry.io/collector/consumer"
+	"go.opentelemetry.io/collector/receiver"
+	"go.uber.org/zap"
+
+	"github.com/puck-otel/puck/bpf/socktrace"
+	"github.com/puck-otel/puck/internal/process"
+	"github.com/puck-otel/puck/internal/protocol"
+	"github.com/puck-otel/puck/internal/protocol/all"
+	"github.com/puck-otel/puck/internal/protocol/http1"
+	"github.com/puck-otel/puck/internal/table/otlp"
+)
+
+// protocolTrace is the receiver: one for all signals of a configuration.
+type protocolTrace struct {
+	config   *Config
+	settings receiver.Settings
+	forget   func()
+
+	traces  consumer.Traces
+	metrics consumer.Metrics
+	logs    consumer.Logs
+
+	start, stop sync.Once
+	startErr    error
+	cancel      context.CancelFunc
+	reading     sync.WaitGroup // the workers
+	running     sync.WaitGroup // all else
+
+	host      string
+	since     time.Time
+	tracer    *socktrace.Tracer
+	processes *process.Cache
+	routes    *routes
+	filter    *filter
+	workers   []*worker
+	sender    *sender
+	telemetry *telemetry
+	names     []string // of the protocols, in the engines' order
+}
+
+// protocolNames returns the names that the option protocols takes.
+func protocolNames() []string {
+	var names []string
+	for _, p := range all.Protocols(all.Config{}) {
+		names = append(names, p.Name())
+	}
+	return names
+}
+
+// protocols returns those that the configuration asks for, in their order.
+func (r *protocolTrace) protocols() []protocol.Protocol {
+	if r.traces == nil {
+		return nil
+	}
+	list := all.Protocols(all.Config{HTTP1: http1.Config{
+		RequestHeaders:  r.config.Headers.Request,
+		ResponseHeaders: r.config.Headers.Response,
+		BodyBytes:       r.config.BodySize,
+		KeepQuery:       r.config.KeepQueryValues,
+		Route:           routeOf,
+	}})
+	if len(r.config.Protocols) == 0 {
+		return list
+	}
+	return slices.DeleteFunc(list, func(p protocol.Protocol) bool {
+		return !slices.Contains(r.config.Protocols, p.Name())
+	})
+}
+
+// Start loads and attaches the kernel side and starts the workers. It is called
+// once for each signal; the first call does it all.
+func (r *protocolTrace) Start(_ context.Context, host component.Host) error {
+	r.start.Do(func() { r.startErr = r.run(host) })
+	return r.startErr
+}
+
+func (r *protocolTrace) run(host component.Host) error {
+	r.host = hostName()
+	r.since = time.Now()
+	var err error
+	r.processes, err = process.New(process.Config{AgentID: r.agentID()})
+	if err != nil {
+		return fmt.Errorf("protocol_trace: %w", err)
+	}
+	r.routes = newRoutes()
+	r.filter = newFilter(r.config)
+	for _, p := range r.protocols() {
+		r.names = append(r.names, p.Name())
+	}
+	r.tracer, err = socktrace.Load(r.kernelConfig())
+	if err != nil {
+		return fmt.Errorf("protocol_trace: %w", err)
+	}
+	ctx, cancel := context.WithCancel(context.Background())
+	r.cancel = cancel
+	r.sender = newSender(r)
+	for i, ring := range r.tracer.Rings() {
+		r.workers = append(r.workers, newWorker(r, i, ring))
+	}
+	if r.telemetry, err = newTelemetry(r); err != nil {
+		return errors.Join(fmt.Errorf("protocol_trace: own telemetry: %w", err), r.tracer.Close())
+	}
+	// The readers run before anything is attached: finding what is already open
+	// may fill a ring.
+	r.running.Go(func() { r.sender.run() })
+	for _, w := range r.workers {
+		r.reading.Go(func() { w.run(ctx) })
+	}
+	if err = r.tracer.Attach(); err != nil {
+		return errors.Join(fmt.Errorf("protocol_trace: %w", err), r.Shutdown(context.Background()))
+	}
+	r.running.Go(func() { r.look(ctx) })
+	r.reportProbes(ctx, host)
+	return nil
+}
+
+// kernelConfig is what of the configuration the kernel side does.
+func (r *protocolTrace) kernelConfig() socktrace.Config {
+	workers := r.config.Workers
+	if workers == 0 {
+		workers = min(8, (runtime.GOMAXPROCS(0)+3)/4)
+	}
+	rings := 1
+	for rings < workers {
+		rings *= 2
+	}
+	return socktrace.Config{
+		CaptureSize:    r.config.CaptureSize,
+		RingSize:       r.config.RingBufferSize,
+		Rings:          rings,
+		MaxConnections: r.config.MaxConnections,
+		WakeupBytes:    min(256<<10, r.config.RingBufferSize/4),
+		Unix:           r.config.UnixSockets,
+		Clients:        slices.Contains(r.config.Roles, roleClient),
+		Servers:        slices.Contains(r.config.Roles, roleServer),
+		IncludePorts:   ports(r.config.Include.Ports),
+		ExcludePorts:   ports(r.config.Exclude.Ports),
+	}
+}
+
+func ports(list []int) []uint16 {
+	var out []uint16
+	for _, p := range list {
+		out = append(out, uint16(p))
+	}
+	return out
+}
+
+// agentID names the agent in upids: by the machine's id, so that it stays the
+// same after a restart.
+func (r *protocolTrace) agentID() uint32 {
+	if r.config.AgentID != 0 {
+		return r.config.AgentID
+	}
+	id, err := os.ReadFile("/etc/machine-id")
+	if err != nil {
+		id = []byte(r.host)
+	}
+	h := fnv.New32a()
+	h.Write(id)
+	return h.Sum32()
+}
+
+// hostName is the node's name as Kubernetes has it, where it is given.
+func hostName() string {
+	for _, key := range []string{"K8S_NODE_NAME", "KUBE_NODE_NAME"} {
+		if name := os.Getenv(key); name != "" {
+			return name
+		}
+	}
+	name, err := os.Hostname()
+	if err != nil {
+		return ""
+	}
+	return name
+}
+
+// resource returns what spans say of a process.
+func (r *protocolTrace) resource(p *process.Process) *otlp.Process {
+	return &otlp.Process{
+		UPID: p.UPID, PID: int64(p.PID), Service: p.Service, Executable: executableName(p), Path: p.Exe,
+		Command: p.Cmdline, ContainerID: p.ContainerID, PodUID: p.PodUID, Host: r.host,
+	}
+}
+
+// reportProbes tells what could not be attached: a log line each for the operator,
+// a row of probe_status for the pipeline, and a degraded status for health checks.
+func (r *protocolTrace) reportProbes(ctx context.Context, host component.Host) {
+	failed := 0
+	probes := r.tracer.Probes()
+	for _, p := range probes {
+		if p.Err != nil {
+			failed++
+			r.settings.Logger.Warn("probe not attached: what it would see is missing", zap.String("probe", p.Hook), zap.Error(p.Err))
+		}
+	}
+	if failed > 0 {
+		componentstatus.ReportStatus(host, componentstatus.NewRecoverableErrorEvent(
+			fmt.Errorf("%d of %d probes are not attached", failed, len(probes))))
+	}
+	r.settings.Logger.Info("tracing started", zap.Int("probes", len(probes)-failed),
+		zap.Int("workers", len(r.workers)), zap.Strings("protocols", r.names))
+	if r.logs == nil {
+		return
+	}
+	if err := r.logs.ConsumeLogs(ctx, r.probeLogs(probes)); err != nil {
+		r.settings.Logger.Warn("probe_status was refused by the pipeline", zap.Error(err))
+	}
+}
+
+// options says what leaves with the telemetry.
+func (r *protocolTrace) options() otlp.Options {
+	return otlp.Options{
+		CommandLine: r.config.CommandLine,
+		Sensitive:   len(r.config.Headers.Request)+len(r.config.Headers.Response)+r.config.BodySize > 0,
+	}
+}
+
+// look does what is done from time to time: conn_stats, expiry, and the search
+// for connections whose end nothing told.
+func (r *protocolTrace) look(ctx context.Context) {
+	collect := time.NewTicker(r.config.CollectionInterval)
+	defer collect.Stop()
+	sweep := time.NewTicker(sweepInterval)
+	defer sweep.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case <-collect.C:
+			if r.metrics != nil {
+				r.collect(ctx)
+			}
+		case now := <-sweep.C:
+			r.processes.Expire(now)
+			if err := r.tracer.Sweep(sweepIdle, r.lost); err != nil {
+				r.settings.Logger.Warn("stale connections stay", zap.Error(err))
+			}
+		}
+	}
+}
+
+const (
+	sweepInterval = 10 * time.Second
+	sweepIdle     = 30 * time.Second
+)
+
+// lost hands the end of a connection that nothing told to its worker.
+func (r *protocolTrace) lost(conn uint64) {
+	for _, w := range r.workers {
+		w.do(func() { w.forget(conn, w.now()) })
+	}
+}
+
+// Shutdown detaches the kernel side, reads what is left in the rings, and hands
+// the last spans on. It may be called without Start, and twice.
+func (r *protocolTrace) Shutdown(context.Context) error {
+	var err error
+	r.stop.Do(func() {
+		defer r.forget()
+		if r.tracer == nil {
+			return
+		}
+		err = r.tracer.Detach()
+		if r.cancel != nil {
+			r.cancel()
+			r.reading.Wait()
+			close(r.sender.queue)
+			r.running.Wait()
+		}
+		if r.telemetry != nil {
+			err = errors.Join(err, r.telemetry.close())
+		}
+		err = errors.Join(err, r.tracer.Close())
+	})
+	return err
+}
+
+// seed returns the seed of a worker's span ids.
+func seed() (s [32]byte) {
+	_, _ = crand.Read(s[:]) // never fails: see the package
+	return s
+}
