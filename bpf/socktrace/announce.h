@@ -63,7 +63,8 @@ static __noinline bool announce_process(struct task_struct *task, __u64 conn)
 	if (task == current_task())
 		read_args(event, mm);
 	read_cgroup_names(event, task);
-	bpf_ringbuf_submit(event, BPF_RB_NO_WAKEUP);
+	/* It may live for milliseconds only: user space looks at /proc at once. */
+	bpf_ringbuf_submit(event, BPF_RB_FORCE_WAKEUP);
 	return true;
 }
 
@@ -132,28 +133,38 @@ static __always_inline void read_unix_path(struct open_event *event, struct sock
  */
 static __noinline bool announce(struct connection *conn, struct sock *sk)
 {
-	struct open_event event = {};
+	struct open_event *event;
+	void *ring;
 
 	if (!conn || !sk)
 		return false;
-	event.header.conn = conn->id;
-	event.header.kind = EVENT_OPEN;
-	event.header.ts_ns = bpf_ktime_get_ns();
-	event.header.role = conn->role;
-	event.start_ns = conn->start_ns;
-	event.bytes[SIDE_SEND] = conn->bytes[SIDE_SEND];
-	event.bytes[SIDE_RECV] = conn->bytes[SIDE_RECV];
-	event.tgid = conn->tgid;
-	event.transport = conn->transport;
-	event.netns = BPF_CORE_READ(sk, __sk_common.skc_net.net, ns.inum);
-	if (conn->transport == TRANSPORT_UNIX) {
-		read_unix_path(&event, sk);
-	} else {
-		read_local(&event.local, sk);
-		read_remote(&event.remote, sk);
-	}
-	if (!submit(conn->id, &event, sizeof(event)))
+	ring = ring_of(conn->id);
+	if (!ring)
 		return false;
+	/* In the ring and not on the stack, of which programs have 512 bytes in all. */
+	event = bpf_ringbuf_reserve(ring, sizeof(*event), 0);
+	if (!event) {
+		count(COUNT_RING_FULL_OTHER, 1);
+		return false;
+	}
+	__builtin_memset(event, 0, sizeof(*event));
+	event->header.conn = conn->id;
+	event->header.kind = EVENT_OPEN;
+	event->header.ts_ns = bpf_ktime_get_ns();
+	event->header.role = conn->role;
+	event->start_ns = conn->start_ns;
+	event->bytes[SIDE_SEND] = conn->bytes[SIDE_SEND];
+	event->bytes[SIDE_RECV] = conn->bytes[SIDE_RECV];
+	event->tgid = conn->tgid;
+	event->transport = conn->transport;
+	event->netns = BPF_CORE_READ(sk, __sk_common.skc_net.net, ns.inum);
+	if (conn->transport == TRANSPORT_UNIX) {
+		read_unix_path(event, sk);
+	} else {
+		read_local(&event->local, sk);
+		read_remote(&event->remote, sk);
+	}
+	bpf_ringbuf_submit(event, BPF_RB_NO_WAKEUP);
 	conn->flags |= CONN_ANNOUNCED;
 	return true;
 }

@@ -131,13 +131,14 @@ type bpfExitEvent struct {
 type bpfLimit uint32
 
 const (
-	bpfLimitMAX_CAPTURE   bpfLimit = 65536
-	bpfLimitMAX_IOVECS    bpfLimit = 16
-	bpfLimitMAX_MESSAGES  bpfLimit = 16
-	bpfLimitARGS_LEN      bpfLimit = 512
-	bpfLimitEXE_LEN       bpfLimit = 64
-	bpfLimitCGROUP_LEN    bpfLimit = 128
-	bpfLimitUNIX_PATH_LEN bpfLimit = 108
+	bpfLimitMAX_CAPTURE        bpfLimit = 65536
+	bpfLimitMAX_IOVECS         bpfLimit = 16
+	bpfLimitMAX_MESSAGES       bpfLimit = 8
+	bpfLimitMAX_MESSAGE_IOVECS bpfLimit = 4
+	bpfLimitARGS_LEN           bpfLimit = 512
+	bpfLimitEXE_LEN            bpfLimit = 64
+	bpfLimitCGROUP_LEN         bpfLimit = 128
+	bpfLimitUNIX_PATH_LEN      bpfLimit = 108
 )
 
 type bpfLiveSocket struct {
@@ -270,6 +271,7 @@ const (
 	bpfProgTraceTcpDestroy     = "trace_tcp_destroy"
 	bpfProgTraceWriteExit      = "trace_write_exit"
 	bpfProgTraceWritevExit     = "trace_writev_exit"
+	bpfVarAdopted              = "adopted"
 	bpfVarAgentTgid            = "agent_tgid"
 	bpfVarCaptureSize          = "capture_size"
 	bpfVarIdStride             = "id_stride"
@@ -385,6 +387,7 @@ type bpfMapSpecs struct {
 //
 // It can be passed ebpf.CollectionSpec.Assign.
 type bpfVariableSpecs struct {
+	Adopted              *ebpf.VariableSpec `ebpf:"adopted"`
 	AgentTgid            *ebpf.VariableSpec `ebpf:"agent_tgid"`
 	CaptureSize          *ebpf.VariableSpec `ebpf:"capture_size"`
 	IdStride             *ebpf.VariableSpec `ebpf:"id_stride"`
@@ -463,6 +466,7 @@ func (m *bpfMaps) Close() error {
 //
 // It can be passed to loadBpfObjects or ebpf.CollectionSpec.LoadAndAssign.
 type bpfVariables struct {
+	Adopted              *ebpf.Variable `ebpf:"adopted"`
 	AgentTgid            *ebpf.Variable `ebpf:"agent_tgid"`
 	CaptureSize          *ebpf.Variable `ebpf:"capture_size"`
 	IdStride             *ebpf.Variable `ebpf:"id_stride"`

@@ -54,9 +54,10 @@ static __always_inline void remove_connection(struct connection *conn, __u64 key
 }
 
 /* next_id numbers connections densely, so that verdict words are rarely shared:
- * each CPU takes every id_stride-th number, the iterator those that are left.
+ * each CPU takes every id_stride-th number, and the iterator, which may move from
+ * CPU to CPU, those that are left.
  */
-static __always_inline __u64 next_id(__u32 lane)
+static __always_inline __u64 next_id(void)
 {
 	__u32 zero = 0;
 	__u64 *next = bpf_map_lookup_elem(&next_ids, &zero);
@@ -64,7 +65,13 @@ static __always_inline __u64 next_id(__u32 lane)
 	if (!next)
 		return 0;
 	*next += 1;
-	return *next * id_stride + lane;
+	return *next * id_stride + bpf_get_smp_processor_id();
+}
+
+static __always_inline __u64 next_adopted_id(void)
+{
+	adopted += 1;
+	return (__u64)adopted * id_stride + id_stride - 1;
 }
 
 static __always_inline bool wanted_port(__u16 local, __u16 remote)
@@ -139,7 +146,7 @@ static __noinline int set_owner(struct connection *conn, struct sock *sk,
  * the entry, or NULL if there is no room or it is nothing that is traced.
  */
 static __always_inline struct connection *
-enter_connection(struct socket_ref *ref, __u8 role, struct task_struct *task, __u32 lane)
+enter_connection(struct socket_ref *ref, __u8 role, struct task_struct *task, __u64 id)
 {
 	struct connection fresh = {};
 	struct sock *sk = ref->sk;
@@ -149,7 +156,7 @@ enter_connection(struct socket_ref *ref, __u8 role, struct task_struct *task, __
 	fresh.transport = transport_of(sk);
 	if (!fresh.transport)
 		return NULL;
-	fresh.id = next_id(lane);
+	fresh.id = id;
 	fresh.inode = ref->inode;
 	fresh.role = role;
 	fresh.family = BPF_CORE_READ(sk, __sk_common.skc_family);
@@ -177,7 +184,7 @@ static __always_inline void open_connection(struct socket_ref *ref, __u32 role)
 		conn->role = role;
 		return;
 	}
-	enter_connection(ref, role, current_task(), bpf_get_smp_processor_id());
+	enter_connection(ref, role, current_task(), next_id());
 }
 
 /* adopt_connection enters a socket that was open before the agent. */
@@ -189,7 +196,7 @@ static __always_inline void adopt_connection(struct socket_ref *ref, struct task
 	if (state != TCP_ESTABLISHED && state != TCP_CLOSE_WAIT && state != TCP_SYN_SENT)
 		return;
 	if (!known_connection(ref))
-		enter_connection(ref, ROLE_UNKNOWN, task, id_stride - 1);
+		enter_connection(ref, ROLE_UNKNOWN, task, next_adopted_id());
 }
 
 /* connection_of returns the entry for a socket that the current task used. */
@@ -199,8 +206,7 @@ static __always_inline struct connection *connection_of(struct socket_ref *ref)
 	__u32 tgid = bpf_get_current_pid_tgid() >> 32;
 
 	if (!conn)
-		return enter_connection(ref, ROLE_UNKNOWN, current_task(),
-					bpf_get_smp_processor_id());
+		return enter_connection(ref, ROLE_UNKNOWN, current_task(), next_id());
 	if (conn->tgid != tgid)
 		set_owner(conn, ref->sk, current_task());
 	return conn;

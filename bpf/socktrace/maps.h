@@ -20,6 +20,9 @@ const volatile bool only_included_ports = false;
 /* The agent's own thread group, set by iter_connections. */
 __u32 agent_tgid;
 
+/* How many connections iter_connections has entered. */
+__u32 adopted;
+
 /* What a call's bytes are gathered in. Twice MAX_CAPTURE, so that an offset and a
  * length below MAX_CAPTURE each are within bounds for the verifier.
  */

@@ -13,7 +13,8 @@ enum limit {
 	/* The verifier on 5.10 walks each iteration. */
 	MAX_IOVECS = 16,
 	/* Messages of one recvmmsg or sendmmsg of which bytes are copied. */
-	MAX_MESSAGES = 16,
+	MAX_MESSAGES = 8,
+	MAX_MESSAGE_IOVECS = 4, /* of each of them */
 	ARGS_LEN = 512,
 	EXE_LEN = 64,
 	CGROUP_LEN = 128,

@@ -209,18 +209,19 @@ static __always_inline __u32 copy(__u8 *to, __u64 from, __u64 len, __u32 want)
 }
 
 /* gather copies up to want bytes of n that buffers hold, and returns how many. It
- * ends early at MAX_IOVECS buffers. Its progress is kept in the scratch memory,
+ * ends early at the constant most. Its progress is kept in the scratch memory,
  * where the verifier does not follow it: so all turns of the loop look alike, and
  * it need not walk each combination of lengths.
  */
-static __always_inline __u32 gather(struct transfer *t, __u64 iov, __u64 buffers, __u64 n)
+static __always_inline __u32 gather(struct transfer *t, __u64 iov, __u64 buffers, __u64 n,
+				    const int most)
 {
 	struct gathering *g = &t->scratch->gathering;
 	__u8 *to = payload(t);
 
 	g->got = 0;
 	g->left = n < t->capture ? n : t->capture;
-	for (int i = 0; i < MAX_IOVECS; i++) {
+	for (int i = 0; i < most; i++) {
 		struct iovec v = {};
 		__u64 got = g->got;
 		__u32 copied;
@@ -345,17 +346,18 @@ static __always_inline int on_iovecs(struct sys_exit *ctx, __u8 side)
 		return 0;
 	if (t.conn->transport == TRANSPORT_UDP)
 		read_peer(&t, ref.sk, 0, 0);
-	hand_over(&t, gather(&t, syscall_arg(1), syscall_arg(2), ctx->ret), ctx->ret);
+	hand_over(&t, gather(&t, syscall_arg(1), syscall_arg(2), ctx->ret, MAX_IOVECS),
+		  ctx->ret);
 	return 0;
 }
 
 /* message hands over one struct user_msghdr of n bytes. */
 static __always_inline void message(struct transfer *t, struct sock *sk,
-				    struct user_msghdr *header, __u64 n)
+				    struct user_msghdr *header, __u64 n, const int most)
 {
 	if (t->conn->transport == TRANSPORT_UDP)
 		read_peer(t, sk, header->msg_name, header->msg_namelen);
-	hand_over(t, gather(t, header->msg_iov, header->msg_iovlen, n), n);
+	hand_over(t, gather(t, header->msg_iov, header->msg_iovlen, n, most), n);
 }
 
 /* on_message handles sendmsg and recvmsg(fd, msghdr, flags). */
@@ -383,7 +385,7 @@ static __always_inline int on_message(struct sys_exit *ctx, __u8 side)
 	}
 	if (side == SIDE_RECV && (flags & MSG_TRUNC) && t.conn->transport != TRANSPORT_UDP)
 		t.capture = 0;
-	message(&t, ref.sk, &header, ctx->ret);
+	message(&t, ref.sk, &header, ctx->ret, MAX_IOVECS);
 	return 0;
 }
 
@@ -432,7 +434,7 @@ static __always_inline int on_messages(struct sys_exit *ctx, __u8 side)
 			return 0;
 		}
 		total -= m.msg_len;
-		message(&t, ref.sk, &m.msg_hdr, m.msg_len);
+		message(&t, ref.sk, &m.msg_hdr, m.msg_len, MAX_MESSAGE_IOVECS);
 	}
 	if (t.conn->transport != TRANSPORT_UDP && total > 0)
 		hand_over(&t, 0, total);

@@ -1,0 +1,574 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package socktrace
+
+import (
+	"bufio"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"syscall"
+	"testing"
+	"unsafe"
+
+	"golang.org/x/sys/unix"
+)
+
+// roleVariable tells the test binary to act as a child.
+const roleVariable = "PUCK_SOCKTRACE_CHILD"
+
+// What the children move.
+const (
+	bigBytes = 3 << 20
+	churned  = 2000
+)
+
+func TestMain(m *testing.M) {
+	if role := os.Getenv(roleVariable); role != "" {
+		if err := act(strings.Split(role, " ")); err != nil {
+			fmt.Fprintln(os.Stderr, role+":", err)
+			os.Exit(1)
+		}
+		os.Exit(0)
+	}
+	os.Exit(m.Run())
+}
+
+// process is a child.
+type childProcess struct {
+	t   *testing.T
+	cmd *exec.Cmd
+	pid uint32
+	in  io.WriteCloser
+	out *bufio.Scanner
+}
+
+func launch(t *testing.T, role ...string) *childProcess {
+	t.Helper()
+	cmd := exec.Command("/proc/self/exe")
+	cmd.Env = append(os.Environ(), roleVariable+"="+strings.Join(role, " "))
+	cmd.Dir = t.TempDir()
+	cmd.Stderr = os.Stderr
+	in, err := cmd.StdinPipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	out, err := cmd.StdoutPipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	p := &childProcess{t: t, cmd: cmd, pid: uint32(cmd.Process.Pid), in: in, out: bufio.NewScanner(out)}
+	t.Cleanup(func() {
+		if cmd.ProcessState == nil {
+			_ = cmd.Process.Kill()
+			_ = cmd.Wait()
+		}
+	})
+	return p
+}
+
+// child runs a child to its end.
+func child(t *testing.T, role ...string) *childProcess {
+	t.Helper()
+	p := launch(t, role...)
+	p.wait()
+	return p
+}
+
+func (p *childProcess) wait() {
+	p.t.Helper()
+	_ = p.in.Close()
+	if err := p.cmd.Wait(); err != nil {
+		p.t.Fatal(err)
+	}
+}
+
+func (p *childProcess) reap() { _ = p.cmd.Wait() }
+
+func (p *childProcess) expect(line string) {
+	p.t.Helper()
+	if !p.out.Scan() || p.out.Text() != line {
+		p.t.Fatalf("the child said %q, want %q", p.out.Text(), line)
+	}
+}
+
+func (p *childProcess) say(line string) {
+	p.t.Helper()
+	if _, err := fmt.Fprintln(p.in, line); err != nil {
+		p.t.Fatal(err)
+	}
+}
+
+func act(role []string) error {
+	switch role[0] {
+	case "echo":
+		return actEcho(role[1], role[2])
+	case "udp":
+		return actUDP(role[1])
+	case "big":
+		return actBig()
+	case "peek":
+		return actPeek()
+	case "dup":
+		return actDup(role[1])
+	case "fork", "pass":
+		return actHandOver(role[0])
+	case "adopted":
+		return actAdopted(role[1])
+	case "older":
+		return actOlder()
+	case "churn":
+		return actChurn()
+	case "linger":
+		return actLinger()
+	}
+	return fmt.Errorf("unknown role %q", role)
+}
+
+// pair returns both ends of a connection, as blocking descriptors.
+func pair(network string) (client, server int, err error) {
+	l, err := listen(network, ".")
+	if err != nil {
+		return -1, -1, err
+	}
+	defer l.Close()
+	c, err := dial(network, l)
+	if err != nil {
+		return -1, -1, err
+	}
+	s, err := l.Accept()
+	if err != nil {
+		return -1, -1, err
+	}
+	if client, err = blocking(c); err != nil {
+		return -1, -1, err
+	}
+	server, err = blocking(s)
+	return client, server, err
+}
+
+// blocking takes the descriptor out of Go's hands.
+func blocking(c any) (int, error) {
+	f, err := c.(interface{ File() (*os.File, error) }).File()
+	if err != nil {
+		return -1, err
+	}
+	defer f.Close()
+	fd, err := unix.Dup(int(f.Fd()))
+	if err != nil {
+		return -1, err
+	}
+	if err := c.(io.Closer).Close(); err != nil {
+		return -1, err
+	}
+	return fd, unix.SetNonblock(fd, false)
+}
+
+func actEcho(network, call string) error {
+	client, server, err := pair(network)
+	if err != nil {
+		return err
+	}
+	text := []byte("hello, " + strings.Repeat("brave ", 20) + "new world")
+	for _, way := range [][2]int{{client, server}, {server, client}} {
+		if err := send(call, way[0], text); err != nil {
+			return err
+		}
+		if err := receive(call, way[1], len(text)); err != nil {
+			return err
+		}
+	}
+	return errors.Join(unix.Close(client), unix.Close(server))
+}
+
+// thirds cuts text into three, the second of them empty.
+func thirds(text []byte) [][]byte {
+	n := len(text) / 3
+	return [][]byte{text[:n], nil, text[n:]}
+}
+
+func send(call string, fd int, text []byte) error {
+	var (
+		n   int
+		err error
+	)
+	switch call {
+	case "write":
+		n, err = unix.Write(fd, text)
+	case "send":
+		n, err = len(text), unix.Sendto(fd, text, 0, nil)
+	case "writev":
+		n, err = unix.Writev(fd, thirds(text))
+	case "sendmsg":
+		n, err = unix.SendmsgBuffers(fd, thirds(text), nil, nil, 0)
+	case "sendmmsg":
+		for i, m := range mmsg(unix.SYS_SENDMMSG, fd, thirds(text), &err) {
+			_ = i
+			n += int(m)
+		}
+	}
+	if err == nil && n != len(text) {
+		err = fmt.Errorf("%s moved %d bytes of %d", call, n, len(text))
+	}
+	return err
+}
+
+func receive(call string, fd, n int) error {
+	buf := make([]byte, n)
+	for got := 0; got < n; {
+		var (
+			m   int
+			err error
+		)
+		rest := buf[got:]
+		switch call {
+		case "write":
+			m, err = unix.Read(fd, rest)
+		case "send":
+			m, _, err = unix.Recvfrom(fd, rest, 0)
+		case "writev":
+			m, err = unix.Readv(fd, thirds(rest))
+		case "sendmsg":
+			m, _, _, _, err = unix.RecvmsgBuffers(fd, thirds(rest), nil, 0)
+		case "sendmmsg":
+			for _, k := range mmsg(unix.SYS_RECVMMSG, fd, [][]byte{rest}, &err) {
+				m += int(k)
+			}
+		}
+		if err != nil {
+			return err
+		}
+		got += m
+	}
+	return nil
+}
+
+type mmsghdr struct {
+	hdr unix.Msghdr
+	len uint32
+	_   uint32
+}
+
+// mmsg moves each buffer as a message of its own and returns their lengths.
+func mmsg(nr uintptr, fd int, buffers [][]byte, err *error) []uint32 {
+	messages := make([]mmsghdr, 0, len(buffers))
+	for _, b := range buffers {
+		if len(b) == 0 {
+			continue
+		}
+		iov := &unix.Iovec{Base: &b[0]}
+		iov.SetLen(len(b))
+		m := mmsghdr{hdr: unix.Msghdr{Iov: iov}}
+		m.hdr.SetIovlen(1)
+		messages = append(messages, m)
+	}
+	n, _, errno := unix.Syscall6(nr, uintptr(fd), uintptr(unsafe.Pointer(&messages[0])), uintptr(len(messages)), 0, 0, 0)
+	if errno != 0 {
+		*err = errno
+		return nil
+	}
+	var lens []uint32
+	for _, m := range messages[:n] {
+		lens = append(lens, m.len)
+	}
+	return lens
+}
+
+func actUDP(call string) error {
+	s, err := net.ListenUDP("udp4", &net.UDPAddr{IP: net.IPv4(127, 0, 0, 1)})
+	if err != nil {
+		return err
+	}
+	c, err := net.DialUDP("udp4", nil, s.LocalAddr().(*net.UDPAddr))
+	if err != nil {
+		return err
+	}
+	fd, err := blocking(c)
+	if err != nil {
+		return err
+	}
+	if err := send(call, fd, []byte("ping")); err != nil {
+		return err
+	}
+	buf := make([]byte, 100)
+	_, from, err := s.ReadFromUDP(buf)
+	if err != nil {
+		return err
+	}
+	if _, err := s.WriteToUDP([]byte("pong"), from); err != nil {
+		return err
+	}
+	return errors.Join(receive(call, fd, 4), unix.Close(fd), s.Close())
+}
+
+func actBig() error {
+	client, server, err := pair("tcp4")
+	if err != nil {
+		return err
+	}
+	body := make([]byte, bigBytes)
+	failed := make(chan error, 1)
+	go func() {
+		for sent := 0; sent < len(body); {
+			n, err := unix.Write(client, body[sent:])
+			if err != nil {
+				failed <- err
+				return
+			}
+			sent += n
+		}
+		failed <- nil
+	}()
+	if err := errors.Join(receive("write", server, bigBytes), <-failed); err != nil {
+		return err
+	}
+	go func() { failed <- sendFile(server, body) }()
+	if err := swallow(client); err != nil {
+		return err
+	}
+	return errors.Join(<-failed, unix.Close(client), unix.Close(server))
+}
+
+func sendFile(fd int, body []byte) error {
+	name := filepath.Join(".", "body")
+	if err := os.WriteFile(name, body, 0o600); err != nil {
+		return err
+	}
+	f, err := os.Open(name)
+	if err != nil {
+		return err
+	}
+	defer f.Close()
+	for sent := 0; sent < len(body); {
+		n, err := unix.Sendfile(fd, int(f.Fd()), nil, len(body)-sent)
+		if err != nil {
+			return err
+		}
+		sent += n
+	}
+	return nil
+}
+
+// swallow receives half of the body with MSG_TRUNC and half by splice.
+func swallow(fd int) error {
+	var pipe [2]int
+	if err := unix.Pipe(pipe[:]); err != nil {
+		return err
+	}
+	null, err := os.OpenFile(os.DevNull, os.O_WRONLY, 0)
+	if err != nil {
+		return err
+	}
+	defer null.Close()
+	buf := make([]byte, 64<<10)
+	for got := 0; got < bigBytes; {
+		if got < bigBytes/2 {
+			n, _, errno := unix.Syscall6(unix.SYS_RECVFROM, uintptr(fd), uintptr(unsafe.Pointer(&buf[0])), uintptr(len(buf)), unix.MSG_TRUNC, 0, 0)
+			if errno != 0 {
+				return errno
+			}
+			got += int(n)
+			continue
+		}
+		n, err := unix.Splice(fd, nil, pipe[1], nil, len(buf), 0)
+		if err != nil {
+			return err
+		}
+		if _, err := unix.Splice(pipe[0], nil, int(null.Fd()), nil, int(n), 0); err != nil {
+			return err
+		}
+		got += int(n)
+	}
+	return nil
+}
+
+func actPeek() error {
+	client, server, err := pair("tcp4")
+	if err != nil {
+		return err
+	}
+	if err := send("write", client, []byte("peeked at")); err != nil {
+		return err
+	}
+	buf := make([]byte, 100)
+	if _, _, err := unix.Recvfrom(server, buf, unix.MSG_PEEK); err != nil {
+		return err
+	}
+	return errors.Join(receive("send", server, 9), unix.Close(client), unix.Close(server))
+}
+
+func actDup(how string) error {
+	for range 1 + map[string]int{"reuse": 1}[how] {
+		client, server, err := pair("tcp4")
+		if err != nil {
+			return err
+		}
+		fds := []int{client, client, client}
+		switch how {
+		case "dup":
+			fds[1], err = unix.Dup(client)
+		case "dup2":
+			fds[1], err = 77, unix.Dup3(client, 77, 0)
+		case "fcntl":
+			fds[1], err = unix.FcntlInt(uintptr(client), unix.F_DUPFD, 50)
+		}
+		if err != nil {
+			return err
+		}
+		if how != "reuse" {
+			if err := send("write", client, []byte("one")); err != nil {
+				return err
+			}
+			if err := unix.Close(client); err != nil {
+				return err
+			}
+			fds[2] = fds[1]
+		} else if err := send("write", fds[0], []byte("one")); err != nil {
+			return err
+		}
+		if err := errors.Join(send("write", fds[1], []byte("two")), send("send", fds[2], []byte("three"))); err != nil {
+			return err
+		}
+		if err := errors.Join(receive("write", server, 11), unix.Close(fds[2]), unix.Close(server)); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// actHandOver accepts a connection and has another process serve it.
+func actHandOver(how string) error {
+	client, server, err := pair("tcp4")
+	if err != nil {
+		return err
+	}
+	cmd := exec.Command("/proc/self/exe")
+	cmd.Env = append(os.Environ(), roleVariable+"=adopted "+how)
+	cmd.Stderr = os.Stderr
+	f := os.NewFile(uintptr(server), "connection")
+	if how == "fork" {
+		cmd.ExtraFiles = []*os.File{f}
+	} else {
+		both, err := unix.Socketpair(unix.AF_UNIX, unix.SOCK_STREAM, 0)
+		if err != nil {
+			return err
+		}
+		if err := unix.Sendmsg(both[0], []byte{0}, unix.UnixRights(server), nil, 0); err != nil {
+			return err
+		}
+		cmd.ExtraFiles = []*os.File{os.NewFile(uintptr(both[1]), "way")}
+	}
+	if err := cmd.Start(); err != nil {
+		return err
+	}
+	if err := f.Close(); err != nil {
+		return err
+	}
+	return errors.Join(send("write", client, []byte("who are you")), receive("write", client, 2), cmd.Wait(), unix.Close(client))
+}
+
+func actAdopted(how string) error {
+	fd := 3
+	if how == "pass" {
+		oob := make([]byte, 100)
+		_, n, _, _, err := unix.Recvmsg(3, make([]byte, 1), oob, 0)
+		if err != nil {
+			return err
+		}
+		messages, err := unix.ParseSocketControlMessage(oob[:n])
+		if err != nil {
+			return err
+		}
+		fds, err := unix.ParseUnixRights(&messages[0])
+		if err != nil {
+			return err
+		}
+		fd = fds[0]
+	}
+	return errors.Join(receive("write", fd, 11), send("write", fd, []byte("me")), unix.Close(fd))
+}
+
+func actOlder() error {
+	client, server, err := pair("tcp4")
+	if err != nil {
+		return err
+	}
+	if err := errors.Join(send("write", client, []byte("before")), receive("write", server, 6)); err != nil {
+		return err
+	}
+	fmt.Println("connected")
+	if _, err := bufio.NewReader(os.Stdin).ReadString('\n'); err != nil {
+		return err
+	}
+	return errors.Join(send("write", client, []byte("since then")), receive("write", server, 10),
+		unix.Close(client), unix.Close(server))
+}
+
+func actChurn() error {
+	l, err := listen("tcp4", ".")
+	if err != nil {
+		return err
+	}
+	defer l.Close()
+	for i := range churned {
+		c, err := dial("tcp4", l)
+		if err != nil {
+			return err
+		}
+		s, err := l.Accept()
+		if err != nil {
+			return err
+		}
+		if _, err := c.Write([]byte("x")); err != nil {
+			return err
+		}
+		if _, err := s.Read(make([]byte, 1)); err != nil {
+			return err
+		}
+		if i%3 == 0 { // end by a reset
+			if err := s.(*net.TCPConn).SetLinger(0); err != nil {
+				return err
+			}
+		}
+		if err := errors.Join(s.Close(), c.Close()); err != nil && !errors.Is(err, syscall.ECONNRESET) {
+			return err
+		}
+	}
+	return nil
+}
+
+// actLinger holds sockets of all kinds until it is killed.
+func actLinger() error {
+	for _, network := range []string{"tcp4", "tcp6", "unix"} {
+		client, server, err := pair(network)
+		if err != nil {
+			return err
+		}
+		if err := errors.Join(send("write", client, []byte("x")), receive("write", server, 1)); err != nil {
+			return err
+		}
+		_ = os.Remove("echo.sock")
+	}
+	c, err := net.Dial("udp4", "127.0.0.1:9")
+	if err != nil {
+		return err
+	}
+	if _, err := c.Write([]byte("x")); err != nil {
+		return err
+	}
+	fmt.Println("lingering")
+	_, err = io.Copy(io.Discard, os.Stdin)
+	return err
+}
+
+func bytesOf(words []uint64) []byte {
+	return unsafe.Slice((*byte)(unsafe.Pointer(unsafe.SliceData(words))), len(words)*8)
+}
