@@ -117,10 +117,13 @@ static __always_inline bool wanted(struct connection *conn, struct sock *sk,
 {
 	if (conn->tgid == agent_tgid || !wanted_role(conn->role))
 		return false;
-	if (conn->transport != TRANSPORT_UNIX &&
-	    !wanted_port(BPF_CORE_READ(sk, __sk_common.skc_num),
-			 bpf_ntohs(BPF_CORE_READ(sk, __sk_common.skc_dport))))
+	if (conn->transport == TRANSPORT_UNIX) {
+		if (only_included_ports)
+			return false;
+	} else if (!wanted_port(BPF_CORE_READ(sk, __sk_common.skc_num),
+				bpf_ntohs(BPF_CORE_READ(sk, __sk_common.skc_dport)))) {
 		return false;
+	}
 	return process_verdict(task, conn->tgid, conn->start_ns, conn->id) != PROCESS_IGNORE;
 }
 

@@ -30,10 +30,15 @@ static __always_inline bool receive_shutdown(struct sock *sk)
 static __always_inline __u64 tcp_end(struct sock *sk, __u8 side, __u64 by_calls, bool placed)
 {
 	struct tcp_sock *tp = (struct tcp_sock *)sk;
-	__u32 seq = side == SIDE_SEND ? BPF_CORE_READ(tp, write_seq) :
-					BPF_CORE_READ(tp, copied_seq);
 	__u64 end;
+	__u32 seq;
 
+	if (has_cast())
+		seq = side == SIDE_SEND ? CAST(tcp_sock, sk)->write_seq :
+					  CAST(tcp_sock, sk)->copied_seq;
+	else
+		seq = side == SIDE_SEND ? BPF_CORE_READ(tp, write_seq) :
+					  BPF_CORE_READ(tp, copied_seq);
 	if (!placed)
 		return seq;
 	end = by_calls + (__s32)(seq - (__u32)by_calls);
@@ -79,11 +84,14 @@ static __always_inline __u64 when(struct connection *conn, struct sock *sk, __u8
 
 	if (conn->flags & CONN_TCP_SOCK) {
 		if (side == SIDE_SEND) {
-			t = BPF_CORE_READ(tp, tcp_wstamp_ns);
+			t = has_cast() ? CAST(tcp_sock, sk)->tcp_wstamp_ns :
+					 BPF_CORE_READ(tp, tcp_wstamp_ns);
 			if (t > conn->last_ns && t < now)
 				ts = t;
 		} else {
-			t = now - BPF_CORE_READ(tp, tcp_mstamp) * 1000;
+			t = has_cast() ? CAST(tcp_sock, sk)->tcp_mstamp :
+					 BPF_CORE_READ(tp, tcp_mstamp);
+			t = now - t * 1000;
 			*queue_ns = t < 0xffffffff ? t : 0;
 		}
 	}

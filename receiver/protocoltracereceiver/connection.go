@@ -81,7 +81,7 @@ func (w *worker) close(e *socktrace.CloseEvent) {
 		return
 	}
 	w.sums.closed(w, c, e.Bytes[socktrace.SideSend], e.Bytes[socktrace.SideRecv])
-	w.drop(c, int64(e.Header.TsNs)+w.offset)
+	w.drop(c, w.receiver.clock.wall(e.Header.TsNs))
 }
 
 // forget ends a connection of which nothing more will be heard.

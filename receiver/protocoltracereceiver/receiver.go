@@ -46,6 +46,7 @@ type protocolTrace struct {
 
 	host      string
 	since     time.Time
+	clock     clock
 	tracer    *socktrace.Tracer
 	processes *process.Cache
 	routes    *routes
@@ -95,6 +96,7 @@ func (r *protocolTrace) Start(_ context.Context, host component.Host) error {
 func (r *protocolTrace) run(host component.Host) error {
 	r.host = hostName()
 	r.since = time.Now()
+	r.clock.refresh()
 	var err error
 	r.processes, err = process.New(process.Config{AgentID: r.agentID()})
 	if err != nil {

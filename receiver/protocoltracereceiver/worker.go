@@ -11,7 +11,6 @@ import (
 	"time"
 
 	"go.uber.org/zap"
-	"golang.org/x/sys/unix"
 
 	"github.com/puck-otel/puck/bpf/socktrace"
 	"github.com/puck-otel/puck/internal/process"
@@ -34,7 +33,6 @@ type worker struct {
 	sums     *connSums
 	event    socktrace.Event
 	random   *rand.Rand
-	offset   int64 // wall clock less CLOCK_MONOTONIC
 	expired  time.Time
 	flushed  time.Time
 	counts   workerCounts
@@ -76,7 +74,6 @@ func newWorker(r *protocolTrace, _ int, ring *socktrace.Ring) *worker {
 	}
 	w.engine = protocol.NewEngine(protocol.Config{Capture: r.config.CaptureSize}, r.protocols(), w.emit)
 	w.batch = otlp.NewSpanBatch(otlp.NewSpanWriter(r.options(), seed()), r.settings.BuildInfo.Version)
-	w.clock()
 	w.publish()
 	return w
 }
@@ -138,19 +135,11 @@ func (w *worker) work() {
 	}
 }
 
-// clock finds what to add to the kernel's times.
-func (w *worker) clock() {
-	var wall, mono unix.Timespec
-	if unix.ClockGettime(unix.CLOCK_REALTIME, &wall) == nil && unix.ClockGettime(unix.CLOCK_MONOTONIC, &mono) == nil {
-		w.offset = wall.Nano() - mono.Nano()
-	}
-}
-
 // now returns nanoseconds since the UNIX epoch, by the clock of the events.
 func (w *worker) now() int64 { return time.Now().UnixNano() }
 
 func (w *worker) expire() {
-	w.clock()
+	w.receiver.clock.refresh()
 	now := w.now()
 	w.engine.Expire(now)
 	for key, o := range w.owners {
@@ -181,7 +170,7 @@ func (w *worker) handle(raw []byte) {
 		w.open(e.Open)
 	case socktrace.End:
 		if c := w.conns[e.End.Header.Conn]; c != nil {
-			c.stream.EOF(protocol.Side(e.End.Header.Side), int64(e.End.Header.TsNs)+w.offset)
+			c.stream.EOF(protocol.Side(e.End.Header.Side), w.receiver.clock.wall(e.End.Header.TsNs))
 		}
 	case socktrace.Close:
 		w.close(e.Close)
@@ -209,7 +198,7 @@ func (w *worker) data(e *socktrace.Event) {
 	}
 	if !c.owner.ignored {
 		c.stream.Data(protocol.Side(d.Header.Side), protocol.Segment{
-			Pos: d.Pos, Len: d.Len, Queue: d.QueueNs, Time: int64(d.Header.TsNs) + w.offset, Data: e.Payload,
+			Pos: d.Pos, Len: d.Len, Queue: d.QueueNs, Time: w.receiver.clock.wall(d.Header.TsNs), Data: e.Payload,
 		})
 	}
 	w.advise(c)
