@@ -207,7 +207,12 @@ const (
 type bpfScratch struct {
 	_         structs.HostLayout
 	Gathering struct {
-		_    structs.HostLayout
+		_   structs.HostLayout
+		Iov [16]struct {
+			_       structs.HostLayout
+			IovBase uint64
+			IovLen  uint64
+		}
 		Got  uint32
 		Left uint32
 	}

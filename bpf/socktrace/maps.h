@@ -28,6 +28,7 @@ __u32 adopted;
  */
 struct scratch {
 	struct gathering {
+		struct iovec iov[MAX_IOVECS];
 		__u32 got;
 		__u32 left;
 	} gathering;

@@ -222,29 +222,33 @@ static __always_inline __u32 copy(__u8 *to, __u64 from, __u64 len, __u32 want)
  * it need not walk each combination of lengths.
  */
 static __always_inline __u32 gather(struct transfer *t, __u64 iov, __u64 buffers, __u64 n,
-				    const int most)
+				    const __u64 most)
 {
 	struct gathering *g = &t->scratch->gathering;
 	__u8 *to = payload(t);
 
+	if (buffers > most)
+		buffers = most;
+	barrier_var(buffers);
+	if (t->capture == 0 || buffers == 0 || buffers > MAX_IOVECS)
+		return 0;
+	if (bpf_probe_read_user(g->iov, buffers * sizeof(g->iov[0]), (void *)iov)) {
+		count(COUNT_FAULTS, 1);
+		return 0;
+	}
 	g->got = 0;
 	g->left = n < t->capture ? n : t->capture;
-	for (int i = 0; i < most; i++) {
-		struct iovec v = {};
+	for (__u64 i = 0; i < most; i++) {
 		__u64 got = g->got;
 		__u32 copied;
 
 		barrier_var(got);
-		if ((__u64)i >= buffers || g->left == 0 || got >= MAX_CAPTURE)
+		if (i >= buffers || g->left == 0 || got >= MAX_CAPTURE)
 			break;
-		if (bpf_probe_read_user(&v, sizeof(v), (struct iovec *)iov + i)) {
-			count(COUNT_FAULTS, 1);
-			break;
-		}
-		copied = copy(to + got, v.iov_base, v.iov_len, g->left);
+		copied = copy(to + got, g->iov[i].iov_base, g->iov[i].iov_len, g->left);
 		g->got += copied;
 		g->left -= copied;
-		if (g->left != 0 && copied != v.iov_len)
+		if (g->left != 0 && copied != g->iov[i].iov_len)
 			break; /* a hole: what follows has no place */
 	}
 	return g->got;
