@@ -111,6 +111,7 @@ const (
 	HTTPTarget         // STRING: url.path, and url.query behind the first question mark
 	HTTPStatus         // INT64: http.response.status_code
 	HTTPReason         // STRING: the standard text of HTTPStatus, in HTTP/1
+	HTTPHost           // STRING: server.address and server.port as a Host field has them
 	SpanScheme         // BOOLEAN: the url.scheme is https
 )
 
@@ -138,6 +139,7 @@ var common = [...]struct {
 	{"req_path", HTTPTarget, "url.path"},
 	{"resp_status", HTTPStatus, "http.response.status_code"},
 	{"resp_message", HTTPReason, ""},
+	{"host", HTTPHost, ""},
 }
 
 // fieldType returns the type of the columns that f can hold.
@@ -147,7 +149,7 @@ func fieldType(f Field) Type {
 		return Time64NS
 	case SpanDuration, SpanRole, SpanMajor, SpanMinor, LocalPort, RemotePort, HTTPStatus:
 		return Int64
-	case SpanTraceID, SpanParentID, LocalAddr, RemoteAddr, HTTPMethod, HTTPTarget, HTTPReason:
+	case SpanTraceID, SpanParentID, LocalAddr, RemoteAddr, HTTPMethod, HTTPTarget, HTTPReason, HTTPHost:
 		return String
 	case ResourceUPID:
 		return UInt128

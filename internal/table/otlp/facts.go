@@ -5,6 +5,8 @@ package otlp
 import (
 	"encoding/hex"
 	"net/http"
+	"strconv"
+	"strings"
 
 	"go.opentelemetry.io/collector/pdata/ptrace"
 
@@ -75,6 +77,8 @@ func (f *facts) saysText(field table.Field, text string) bool {
 		return f.hasParent && isHex(text, f.traceID[:]) || !f.hasParent && text == ""
 	case table.SpanParentID:
 		return f.hasParent && isHex(text, f.parentID[:]) || !f.hasParent && text == ""
+	case table.HTTPHost:
+		return f.saysHost(text)
 	}
 	return f.text(field) == text
 }
@@ -97,12 +101,38 @@ func (f *facts) text(field table.Field) string {
 		case roleClient:
 			return f.clientAddr
 		}
+	case table.HTTPHost:
+		return f.host()
 	case table.HTTPReason:
 		if !f.hasMajor || f.major == 1 {
 			return http.StatusText(int(f.status))
 		}
 	}
 	return ""
+}
+
+// host returns the Host field of a request to the server's address: with the
+// port, unless it is the scheme's own. It is empty where the address is not known.
+func (f *facts) host() string {
+	if f.serverAddr == "" || f.portImplied() {
+		return f.serverAddr
+	}
+	return f.serverAddr + ":" + strconv.FormatInt(f.serverPort, 10)
+}
+
+// saysHost reports whether text is what host returns, and allocates nothing.
+func (f *facts) saysHost(text string) bool {
+	rest, ok := strings.CutPrefix(text, f.serverAddr)
+	if !ok || f.serverAddr == "" || f.portImplied() {
+		return ok && rest == ""
+	}
+	var buf [20]byte
+	return len(rest) > 1 && rest[0] == ':' && rest[1:] == string(strconv.AppendInt(buf[:0], f.serverPort, 10))
+}
+
+// portImplied reports whether a URL leaves the server's port out.
+func (f *facts) portImplied() bool {
+	return f.serverPort == 0 || f.serverPort == 80 && f.scheme == "http" || f.serverPort == 443 && f.scheme == "https"
 }
 
 // isHex reports whether text is the lower-case hex of id.

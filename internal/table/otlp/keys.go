@@ -49,6 +49,8 @@ const (
 	KeyRoute          = string(semconv.HTTPRouteKey)
 	KeyRequestSize    = string(semconv.HTTPRequestBodySizeKey)
 	KeyResponseSize   = string(semconv.HTTPResponseBodySizeKey)
+	KeyRPCStatusCode  = string(semconv.RPCResponseStatusCodeKey)
+	KeyDBStatusCode   = string(semconv.DBResponseStatusCodeKey)
 )
 
 // The keys of our own.
@@ -56,3 +58,15 @@ const (
 	KeyUPID = "puck.upid" // of the resource: asid:pid:start_ticks
 	KeyRole = "puck.connection.role"
 )
+
+// Keys returns the keys above: all that OTLP made of rows can have beside the
+// attributes of the columns.
+func Keys() []string {
+	return []string{
+		KeyServiceName, KeyHostName, KeyContainerID, KeyPodUID, KeyProcessPID, KeyProcessExecutable,
+		KeyProcessPath, KeyProcessCommand, KeyServerAddress, KeyServerPort, KeyClientAddress, KeyClientPort,
+		KeyPeerAddress, KeyPeerPort, KeyTransport, KeyNetworkType, KeyDirection, KeyProtocol, KeyProtocolVersion,
+		KeyTLS, KeyErrorType, KeyURLScheme, KeyURLPath, KeyURLQuery, KeyMethod, KeyMethodOriginal, KeyStatusCode,
+		KeyRoute, KeyRequestSize, KeyResponseSize, KeyRPCStatusCode, KeyDBStatusCode, KeyUPID, KeyRole,
+	}
+}

@@ -71,22 +71,22 @@ func (p *plan) writeLog(row *table.Row, upid table.ID, dst plog.LogRecord) {
 	dst.SetSeverityNumber(severity)
 	dst.SetSeverityText(text)
 	dst.Body().SetStr(p.line(row))
-	a := dst.Attributes()
-	a.EnsureCapacity(len(p.steps))
+	var a attributes
+	a.start(dst.Attributes(), len(p.steps), 0, 0)
 	for i := range p.steps {
 		st := &p.steps[i]
 		v := &row.Values[st.column]
 		switch st.field {
 		case table.SpanEnd:
 			if st.column != p.at[table.SpanEnd] {
-				put(a, st, v)
+				put(&a, st, v)
 			}
 		case table.ResourceUPID:
 			if v.ID != upid {
-				a.PutStr(st.key, FormatUPID(v.ID))
+				a.str(st.key, FormatUPID(v.ID))
 			}
 		default:
-			put(a, st, v)
+			put(&a, st, v)
 		}
 	}
 }
@@ -158,9 +158,15 @@ func (p *plan) readLog(src plog.LogRecord, upid table.ID, row *table.Row) {
 	if i := p.at[table.ResourceUPID]; i != absent {
 		row.Values[i].ID = upid
 	}
+	before := absent
 	for key, v := range src.Attributes().All() {
-		if i, ok := p.byKey[key]; ok {
-			st := &p.steps[i]
+		i := p.find(key, before)
+		if i == absent {
+			continue
+		}
+		before = i
+		if k := p.keys[i].step; k != absent {
+			st := &p.steps[k]
 			read(v, st.typ, &row.Values[st.column])
 		}
 	}

@@ -123,7 +123,9 @@ func (b *ConnBatch) Take() pmetric.Metrics {
 // writeConn carries what tells the record from others of the same process.
 func writeConn(r *tables.Conns, upid table.ID, a pcommon.Map) {
 	a.EnsureCapacity(8)
-	putStr(a, KeyPeerAddress, r.RemoteAddr)
+	if r.RemoteAddr != "" {
+		a.PutStr(KeyPeerAddress, valid(r.RemoteAddr))
+	}
 	if r.RemotePort != 0 {
 		a.PutInt(KeyPeerPort, r.RemotePort)
 	}

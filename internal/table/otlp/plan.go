@@ -12,6 +12,10 @@ type Options struct {
 	Sensitive bool
 	// CommandLine keeps process.command_line.
 	CommandLine bool
+	// UnsafeAttributes makes the attributes of spans in memory laid out as pdata's
+	// own, which takes a third of the public way's time. Where the pdata that is
+	// linked in has another layout than was known, it changes nothing.
+	UnsafeAttributes bool
 }
 
 // step carries one column.
@@ -22,6 +26,13 @@ type step struct {
 	key    string
 }
 
+// known is a key that a reader knows: of a column, of a fact, or of both.
+type known struct {
+	key  string
+	step int // of steps, or absent
+	fact fact
+}
+
 // absent is the place of a field that no column has.
 const absent = -1
 
@@ -30,19 +41,26 @@ type plan struct {
 	schema *table.Schema
 	scope  string
 	steps  []step
-	byKey  map[string]int // of steps
+	// The keys that a reader knows. They come in about the same order in each
+	// span: next is the one that came behind another last time, so that finding it
+	// is most often one comparison.
+	keys  []known
+	byKey map[string]int // of keys
+	next  []int          // of keys, by the key before plus one
+	// Of steps: those of the connection, and those of the single request.
+	connection, request []step
 	// at is the first column of each field, or absent. Sensitive columns count:
 	// what the span needs is made from them whether they leave or not.
 	at         [table.SpanScheme + 1]int
 	tls, route int // columns by attribute, or absent
 	// Whether a column carries the key that is otherwise made from the ends.
 	ownServer, ownClient, ownScheme, ownError bool
-	attributes                                int // the capacity for the next span's
+	attributes, texts, nums                   int // foreseen of the next span
 }
 
 // newPlan returns the plan of a schema.
 func newPlan(s *table.Schema, o Options) *plan {
-	p := &plan{schema: s, scope: ScopePrefix + s.Name, byKey: map[string]int{}, tls: absent, route: absent, attributes: 16}
+	p := &plan{schema: s, scope: ScopePrefix + s.Name, tls: absent, route: absent, attributes: 16}
 	for i := range p.at {
 		p.at[i] = absent
 	}
@@ -67,10 +85,50 @@ func newPlan(s *table.Schema, o Options) *plan {
 		if c.Sensitive && !o.Sensitive {
 			continue
 		}
-		p.byKey[c.Attribute] = len(p.steps)
-		p.steps = append(p.steps, step{column: i, typ: c.Type, field: c.Field, key: c.Attribute})
+		st := step{column: i, typ: c.Type, field: c.Field, key: c.Attribute}
+		p.steps = append(p.steps, st)
+		// A second column of the field is not what the template goes by.
+		if (c.Field == table.RemoteAddr || c.Field == table.RemotePort) && p.at[c.Field] == i {
+			p.connection = append(p.connection, st)
+		} else {
+			p.request = append(p.request, st)
+		}
 	}
+	p.know()
 	return p
+}
+
+// know lists the keys that a reader knows.
+func (p *plan) know() {
+	p.byKey = map[string]int{}
+	for i, st := range p.steps {
+		p.byKey[st.key] = len(p.keys)
+		p.keys = append(p.keys, known{key: st.key, step: i})
+	}
+	for f := factServerAddress; f < lastFact; f++ {
+		if i, ok := p.byKey[f.key()]; ok {
+			p.keys[i].fact = f
+			continue
+		}
+		p.byKey[f.key()] = len(p.keys)
+		p.keys = append(p.keys, known{key: f.key(), step: absent, fact: f})
+	}
+	p.next = make([]int, len(p.keys)+1)
+}
+
+// find returns the place in keys of the key that comes behind the one in place
+// before, or absent.
+func (p *plan) find(key string, before int) int {
+	next := &p.next[before+1]
+	if p.keys[*next].key == key {
+		return *next
+	}
+	i, ok := p.byKey[key]
+	if !ok {
+		return absent
+	}
+	*next = i
+	return i
 }
 
 // plans keeps the plans of the schemas seen. It belongs to one goroutine.

@@ -59,14 +59,22 @@ func (r *SpanReader) Read(src ptrace.Span, schema *table.Schema, upid table.ID, 
 	f := facts{start: int64(src.StartTimestamp()), end: int64(src.EndTimestamp()), kind: tableKind(src.Kind())}
 	var text spanText
 	readSpan(src, &f, row)
+	before := absent
 	for key, v := range src.Attributes().All() {
-		if i, ok := p.byKey[key]; ok {
-			st := &p.steps[i]
+		i := p.find(key, before)
+		if i == absent {
+			continue
+		}
+		before = i
+		if k := p.keys[i].step; k != absent {
+			st := &p.steps[k]
 			if read(v, st.typ, &row.Values[st.column]) {
 				r.seen[st.column] = true
 			}
 		}
-		readFact(key, v, &f, &text, &row.Span)
+		if fact := p.keys[i].fact; fact != noFact {
+			readFact(fact, v, &f, &text, &row.Span)
+		}
 	}
 	p.derive(row, &f, &text, upid, r.seen)
 }
@@ -130,35 +138,62 @@ func read(v pcommon.Value, t table.Type, cell *table.Value) bool {
 	return false
 }
 
-// readFact reads an attribute that says more than its column, or has none.
-func readFact(key string, v pcommon.Value, f *facts, text *spanText, s *table.Span) {
+// fact is a key that says more than its column, or has none.
+type fact uint8
+
+const (
+	noFact fact = iota
+	factServerAddress
+	factServerPort
+	factClientAddress
+	factClientPort
+	factProtocol
+	factVersion
+	factTransport
+	factScheme
+	factErrorType
+	factMethodOriginal
+	factQuery
+	lastFact
+)
+
+// key returns the key of the fact.
+func (f fact) key() string {
+	return [lastFact]string{
+		"", KeyServerAddress, KeyServerPort, KeyClientAddress, KeyClientPort, KeyProtocol, KeyProtocolVersion,
+		KeyTransport, KeyURLScheme, KeyErrorType, KeyMethodOriginal, KeyURLQuery,
+	}[f]
+}
+
+// readFact reads a fact. Values of another type than it has are left out.
+func readFact(key fact, v pcommon.Value, f *facts, text *spanText, s *table.Span) {
 	switch v.Type() {
 	case pcommon.ValueTypeInt:
 		switch key {
-		case KeyServerPort:
+		case factServerPort:
 			f.serverPort = v.Int()
-		case KeyClientPort:
+		case factClientPort:
 			f.clientPort = v.Int()
 		}
 	case pcommon.ValueTypeStr:
 		switch key {
-		case KeyServerAddress:
+		case factServerAddress:
 			f.serverAddr = v.Str()
-		case KeyClientAddress:
+		case factClientAddress:
 			f.clientAddr = v.Str()
-		case KeyProtocol:
+		case factProtocol:
 			s.Protocol = v.Str()
-		case KeyProtocolVersion:
+		case factVersion:
 			f.version, s.ProtocolVersion = v.Str(), v.Str()
-		case KeyTransport:
+		case factTransport:
 			s.Transport = parseTransport(v.Str())
-		case KeyURLScheme:
+		case factScheme:
 			f.scheme, s.Scheme = v.Str(), v.Str()
-		case KeyErrorType:
+		case factErrorType:
 			s.ErrorType = v.Str()
-		case KeyMethodOriginal:
+		case factMethodOriginal:
 			text.methodOriginal = v.Str()
-		case KeyURLQuery:
+		case factQuery:
 			text.query, text.hasQuery = v.Str(), true
 		}
 	}
@@ -202,14 +237,14 @@ func (p *plan) derive(row *table.Row, f *facts, text *spanText, upid table.ID, s
 		case table.NoField, table.RemoteAddr, table.RemotePort, table.HTTPStatus:
 		default:
 			if !seen[st.column] {
-				p.deriveCell(st, v, f, upid)
+				deriveCell(st, v, f, upid)
 			}
 		}
 	}
 }
 
 // deriveCell fills in one such column.
-func (p *plan) deriveCell(st *step, v *table.Value, f *facts, upid table.ID) {
+func deriveCell(st *step, v *table.Value, f *facts, upid table.ID) {
 	switch st.typ {
 	case table.String:
 		v.Str = f.text(st.field)
