@@ -53,6 +53,9 @@ func launch(t *testing.T, role ...string) *childProcess {
 	cmd := exec.Command("/proc/self/exe")
 	cmd.Env = append(os.Environ(), roleVariable+"="+strings.Join(role, " "))
 	cmd.Dir = t.TempDir()
+	if role[0] == "tracefs" {
+		cmd.SysProcAttr = &syscall.SysProcAttr{Unshareflags: syscall.CLONE_NEWNS}
+	}
 	cmd.Stderr = os.Stderr
 	in, err := cmd.StdinPipe()
 	if err != nil {
@@ -129,6 +132,8 @@ func act(role []string) error {
 		return actChurn()
 	case "linger":
 		return actLinger()
+	case "tracefs":
+		return actTracefs()
 	}
 	return fmt.Errorf("unknown role %q", role)
 }
@@ -567,6 +572,26 @@ func actLinger() error {
 	fmt.Println("lingering")
 	_, err = io.Copy(io.Discard, os.Stdin)
 	return err
+}
+
+// actTracefs attaches where tracefs is not mounted, in a mount namespace of its
+// own.
+func actTracefs() error {
+	if err := unix.Mount("", "/", "", unix.MS_REC|unix.MS_PRIVATE, ""); err != nil {
+		return err
+	}
+	for _, dir := range []string{"/sys/kernel/tracing", "/sys/kernel/debug/tracing", "/sys/kernel/debug"} {
+		for unix.Unmount(dir, unix.MNT_DETACH) == nil {
+		}
+	}
+	if _, err := os.Stat("/sys/kernel/tracing/events"); err == nil {
+		return errors.New("tracefs is still mounted")
+	}
+	t, err := Load(testConfig())
+	if err != nil {
+		return err
+	}
+	return errors.Join(t.Attach(), t.Close())
 }
 
 func bytesOf(words []uint64) []byte {

@@ -212,6 +212,13 @@ func (c *conn) moved(side uint8) (n int) {
 // Every program loads and attaches on this kernel.
 func TestLoad(t *testing.T) { start(t, testConfig()) }
 
+func TestTracefsNotMounted(t *testing.T) {
+	if os.Geteuid() != 0 {
+		t.Skip("needs root to unmount")
+	}
+	child(t, "tracefs")
+}
+
 func TestBufferCalls(t *testing.T) {
 	tr := start(t, testConfig())
 	for _, call := range []string{"write", "send", "writev", "sendmsg", "sendmmsg"} {
