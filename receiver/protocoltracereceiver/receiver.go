@@ -262,7 +262,7 @@ func (r *protocolTrace) look(ctx context.Context) {
 
 const (
 	sweepInterval = 10 * time.Second
-	sweepIdle     = 30 * time.Second
+	sweepIdle     = 10 * time.Second
 )
 
 // lost hands the end of a connection that nothing told to its worker.
