@@ -66,8 +66,7 @@ static __always_inline __u64 syscall_arg(const int n)
 	struct pt_regs *regs;
 
 	if (has_task_pt_regs()) {
-		regs = (struct pt_regs *)bpf_task_pt_regs(
-			(void *)bpf_get_current_task_btf());
+		regs = (struct pt_regs *)bpf_task_pt_regs((void *)bpf_get_current_task_btf());
 		switch (n) {
 		case 0:
 			return regs->REG_ARG0;

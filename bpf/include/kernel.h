@@ -33,6 +33,8 @@
 #define MSG_TRUNC    0x20
 #define MSG_ERRQUEUE 0x2000
 
+#define UIO_MAXIOV 1024
+
 #define EINPROGRESS 115
 
 #define S_IFMT	 00170000

@@ -124,8 +124,8 @@ static __always_inline void read_unix_path(struct open_event *event, struct sock
 	 * abstract namespace begins with NUL.
 	 */
 	bpf_probe_read_kernel(event->path, sizeof(event->path),
-			      (void *)addr +
-				      bpf_core_field_offset(struct unix_address, name) + 2);
+			      (void *)addr + bpf_core_field_offset(struct unix_address, name) +
+				      2);
 }
 
 /* announce tells user space of a connection, or of its next owner. It is tried
@@ -155,6 +155,8 @@ static __noinline bool announce(struct connection *conn, struct sock *sk)
 	event->start_ns = conn->start_ns;
 	event->bytes[SIDE_SEND] = conn->bytes[SIDE_SEND];
 	event->bytes[SIDE_RECV] = conn->bytes[SIDE_RECV];
+	event->pos[SIDE_SEND] = conn->flags & CONN_PLACED_SEND ? conn->pos[SIDE_SEND] : 0;
+	event->pos[SIDE_RECV] = conn->flags & CONN_PLACED_RECV ? conn->pos[SIDE_RECV] : 0;
 	event->tgid = conn->tgid;
 	event->transport = conn->transport;
 	event->netns = BPF_CORE_READ(sk, __sk_common.skc_net.net, ns.inum);

@@ -131,14 +131,15 @@ type bpfExitEvent struct {
 type bpfLimit uint32
 
 const (
-	bpfLimitMAX_CAPTURE        bpfLimit = 65536
-	bpfLimitMAX_IOVECS         bpfLimit = 16
-	bpfLimitMAX_MESSAGES       bpfLimit = 8
-	bpfLimitMAX_MESSAGE_IOVECS bpfLimit = 4
-	bpfLimitARGS_LEN           bpfLimit = 512
-	bpfLimitEXE_LEN            bpfLimit = 64
-	bpfLimitCGROUP_LEN         bpfLimit = 128
-	bpfLimitUNIX_PATH_LEN      bpfLimit = 108
+	bpfLimitMAX_CAPTURE           bpfLimit = 65536
+	bpfLimitMAX_IOVECS            bpfLimit = 16
+	bpfLimitMAX_MESSAGES          bpfLimit = 64
+	bpfLimitMAX_MESSAGES_UNROLLED bpfLimit = 8
+	bpfLimitMAX_MESSAGE_IOVECS    bpfLimit = 4
+	bpfLimitARGS_LEN              bpfLimit = 512
+	bpfLimitEXE_LEN               bpfLimit = 64
+	bpfLimitCGROUP_LEN            bpfLimit = 128
+	bpfLimitUNIX_PATH_LEN         bpfLimit = 108
 )
 
 type bpfLiveSocket struct {
@@ -152,6 +153,7 @@ type bpfOpenEvent struct {
 	Header    bpfEventHeader
 	StartNs   uint64
 	Bytes     [2]uint64
+	Pos       [2]uint64
 	Local     bpfEndpoint
 	Remote    bpfEndpoint
 	Tgid      uint32
@@ -213,8 +215,27 @@ type bpfScratch struct {
 			IovBase uint64
 			IovLen  uint64
 		}
-		Got  uint32
-		Left uint32
+		Got     uint32
+		Left    uint32
+		Buffers uint32
+		Pad     uint32
+	}
+	Message struct {
+		_      structs.HostLayout
+		MsgHdr struct {
+			_             structs.HostLayout
+			MsgName       uint64
+			MsgNamelen    uint32
+			Pad0          uint32
+			MsgIov        uint64
+			MsgIovlen     uint64
+			MsgControl    uint64
+			MsgControllen uint64
+			MsgFlags      uint32
+			Pad1          uint32
+		}
+		MsgLen uint32
+		Pad    uint32
 	}
 	Event bpfDataEvent
 	Data  [131136]uint8

@@ -145,11 +145,31 @@ static __noinline int set_owner(struct connection *conn, struct sock *sk,
 	return 0;
 }
 
+/* place_start notes where the byte streams of a connection begin that has just been
+ * accepted or connected, so that a loss of its very first bytes shows.
+ */
+static __always_inline void place_start(struct connection *conn, struct sock *sk)
+{
+	__u8 state = BPF_CORE_READ(sk, __sk_common.skc_state);
+	struct tcp_sock *tp = (struct tcp_sock *)sk;
+
+	/* Before the SYN is sent (TCP_FASTOPEN_CONNECT) there is no sequence number. */
+	if (state != TCP_SYN_SENT && state != TCP_ESTABLISHED && state != TCP_CLOSE_WAIT)
+		return;
+	conn->pos[SIDE_SEND] = BPF_CORE_READ(tp, write_seq);
+	conn->flags |= CONN_PLACED_SEND;
+	/* The peer's is known with its SYN. */
+	if (state != TCP_ESTABLISHED)
+		return;
+	conn->pos[SIDE_RECV] = BPF_CORE_READ(tp, copied_seq);
+	conn->flags |= CONN_PLACED_RECV;
+}
+
 /* enter_connection adds the socket to the map and tells user space. It returns
  * the entry, or NULL if there is no room or it is nothing that is traced.
  */
-static __always_inline struct connection *
-enter_connection(struct socket_ref *ref, __u8 role, struct task_struct *task, __u64 id)
+static __always_inline struct connection *enter_connection(struct socket_ref *ref, __u8 role,
+							   struct task_struct *task, __u64 id)
 {
 	struct connection fresh = {};
 	struct sock *sk = ref->sk;
@@ -163,9 +183,11 @@ enter_connection(struct socket_ref *ref, __u8 role, struct task_struct *task, __
 	fresh.inode = ref->inode;
 	fresh.role = role;
 	fresh.family = BPF_CORE_READ(sk, __sk_common.skc_family);
-	if (fresh.transport == TRANSPORT_TCP &&
-	    BPF_CORE_READ(sk, sk_protocol) == IPPROTO_TCP)
+	if (fresh.transport == TRANSPORT_TCP && BPF_CORE_READ(sk, sk_protocol) == IPPROTO_TCP) {
 		fresh.flags = CONN_TCP_SOCK;
+		if (role != ROLE_UNKNOWN)
+			place_start(&fresh, sk);
+	}
 	if (bpf_map_update_elem(&connections, &key, &fresh, BPF_ANY)) {
 		count(COUNT_MAP_FULL, 1);
 		return NULL;

@@ -11,17 +11,26 @@ import (
 	"unsafe"
 )
 
-// What the kernel side hands over, as C declares it.
+// What the kernel side hands over, as socktrace.h declares and explains it.
 type (
-	Header       = bpfEventHeader
-	DataEvent    = bpfDataEvent
-	OpenEvent    = bpfOpenEvent
-	EndEvent     = bpfEndEvent
-	CloseEvent   = bpfCloseEvent
+	// Header begins every event.
+	Header = bpfEventHeader
+	// DataEvent is a slice of what an application read or wrote.
+	DataEvent = bpfDataEvent
+	// OpenEvent tells of a connection, or of its next owner.
+	OpenEvent = bpfOpenEvent
+	// EndEvent says that no more bytes come on a side.
+	EndEvent = bpfEndEvent
+	// CloseEvent says that the socket is gone.
+	CloseEvent = bpfCloseEvent
+	// ProcessEvent comes before a process's first connection.
 	ProcessEvent = bpfProcessEvent
-	ExitEvent    = bpfExitEvent
-	Endpoint     = bpfEndpoint
-	Counter      = bpfCounter
+	// ExitEvent says that a process has ended.
+	ExitEvent = bpfExitEvent
+	// Endpoint is an address and a port.
+	Endpoint = bpfEndpoint
+	// Counter is the place of a counter in what [Tracer.Counters] returns.
+	Counter = bpfCounter
 )
 
 // Kind tells which structure an event is.

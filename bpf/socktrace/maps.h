@@ -31,7 +31,10 @@ struct scratch {
 		struct iovec iov[MAX_IOVECS];
 		__u32 got;
 		__u32 left;
+		__u32 buffers;
+		__u32 _pad;
 	} gathering;
+	struct mmsghdr message;
 	struct data_event event;
 	__u8 data[2 * MAX_CAPTURE + 64];
 };
@@ -87,10 +90,11 @@ struct {
 	__uint(type, BPF_MAP_TYPE_ARRAY_OF_MAPS);
 	__uint(max_entries, 1);
 	__type(key, __u32);
-	__array(values, struct {
-		__uint(type, BPF_MAP_TYPE_RINGBUF);
-		__uint(max_entries, 4096);
-	});
+	__array(
+		values, struct {
+			__uint(type, BPF_MAP_TYPE_RINGBUF);
+			__uint(max_entries, 4096);
+		});
 } rings SEC(".maps");
 
 /* CPU -> scratch. Not a per-CPU array, whose values must be under 32 KiB. */

@@ -12,9 +12,12 @@ enum limit {
 	MAX_CAPTURE = 65536,
 	/* The verifier on 5.10 walks each iteration. */
 	MAX_IOVECS = 16,
-	/* Messages of one recvmmsg or sendmmsg of which bytes are copied. */
-	MAX_MESSAGES = 8,
-	MAX_MESSAGE_IOVECS = 4, /* of each of them */
+	/* Messages of one recvmmsg or sendmmsg that are told of: servers of datagrams are
+	 * seen to take up to 64. The kernel allows UIO_MAXIOV.
+	 */
+	MAX_MESSAGES = 64,
+	MAX_MESSAGES_UNROLLED = 8, /* before 5.17 */
+	MAX_MESSAGE_IOVECS = 4,	   /* of each of them */
 	ARGS_LEN = 512,
 	EXE_LEN = 64,
 	CGROUP_LEN = 128,
@@ -69,20 +72,20 @@ enum port_rule {
 
 /* Every path that drops something counts it here. */
 enum counter {
-	COUNT_DATA_EVENTS,	 /* data events handed over */
-	COUNT_DATA_BYTES,	 /* bytes copied in them */
-	COUNT_MOVED_BYTES,	 /* bytes that traced calls moved */
-	COUNT_RING_FULL_DATA,	 /* data events dropped, the ring was full */
-	COUNT_RING_FULL_BYTES,	 /* bytes that the application moved with them */
-	COUNT_RING_FULL_OTHER,	 /* other events dropped, sent again later if they can be */
-	COUNT_MAP_FULL,		 /* calls on sockets that found no room in connections */
-	COUNT_TRUNCATED_BYTES,	 /* bytes not copied: beyond the capture size */
-	COUNT_FAULTS,		 /* calls whose memory could not be read */
-	COUNT_IGNORED_CALLS,	 /* calls on connections with VERDICT_IGNORE */
-	COUNT_FILTERED,		 /* connections left out by configuration */
-	COUNT_UNPLACED,		 /* sends and receives not seen: jumps in a byte stream */
-	COUNT_OPENED,		 /* connections entered in the map */
-	COUNT_CLOSED,		 /* connections removed from the map */
+	COUNT_DATA_EVENTS,     /* data events handed over */
+	COUNT_DATA_BYTES,      /* bytes copied in them */
+	COUNT_MOVED_BYTES,     /* bytes that traced calls moved */
+	COUNT_RING_FULL_DATA,  /* data events dropped, the ring was full */
+	COUNT_RING_FULL_BYTES, /* bytes that the application moved with them */
+	COUNT_RING_FULL_OTHER, /* other events dropped, sent again later if they can be */
+	COUNT_MAP_FULL,	       /* calls on sockets that found no room in connections */
+	COUNT_TRUNCATED_BYTES, /* bytes not copied: beyond the capture size */
+	COUNT_FAULTS,	       /* calls whose memory could not be read */
+	COUNT_IGNORED_CALLS,   /* calls on connections with VERDICT_IGNORE */
+	COUNT_FILTERED,	       /* connections left out by configuration */
+	COUNT_UNPLACED,	       /* sends and receives not seen: jumps in a byte stream */
+	COUNT_OPENED,	       /* connections entered in the map */
+	COUNT_CLOSED,	       /* connections removed from the map */
 	COUNTERS,
 };
 
@@ -123,6 +126,7 @@ struct open_event {
 	struct event_header header;
 	__u64 start_ns; /* of the owner, CLOCK_BOOTTIME */
 	__u64 bytes[2]; /* moved so far, by side */
+	__u64 pos[2];	/* offset of the next byte, by side; 0 if it is not known yet */
 	struct endpoint local;
 	struct endpoint remote;
 	__u32 tgid;
@@ -164,8 +168,8 @@ struct exit_event {
 /* Value of the map connections. */
 struct connection {
 	__u64 id;
-	__u64 inode;	/* of the socket: an address is used again, an inode number is not soon */
-	__u64 pos[2];	/* offset of the next byte, by side */
+	__u64 inode;  /* of the socket: an address is used again, an inode number is not soon */
+	__u64 pos[2]; /* offset of the next byte, by side */
 	__u64 bytes[2]; /* moved, by side */
 	__u64 last_ns;	/* when the latest call left */
 	__u64 start_ns; /* of the owner */
@@ -177,8 +181,8 @@ struct connection {
 };
 
 enum connection_flag {
-	CONN_ANNOUNCED = 1,  /* user space has its open_event */
-	CONN_IGNORED = 2,    /* left out by configuration */
+	CONN_ANNOUNCED = 1,   /* user space has its open_event */
+	CONN_IGNORED = 2,     /* left out by configuration */
 	CONN_PLACED_SEND = 4, /* pos[SIDE_SEND] is known */
 	CONN_PLACED_RECV = 8,
 	CONN_ENDED_SEND = 16, /* end_event sent for this side */
@@ -203,7 +207,7 @@ _Static_assert(sizeof(struct event_header) == 24, "shared with Go");
 _Static_assert(sizeof(struct data_event) == 40, "shared with Go");
 _Static_assert(sizeof(struct endpoint) == 20, "shared with Go");
 _Static_assert(sizeof(struct datagram_peer) == 24, "shared with Go");
-_Static_assert(sizeof(struct open_event) == 208, "shared with Go");
+_Static_assert(sizeof(struct open_event) == 224, "shared with Go");
 _Static_assert(sizeof(struct close_event) == 40, "shared with Go");
 _Static_assert(sizeof(struct process_event) == 888, "shared with Go");
 _Static_assert(sizeof(struct exit_event) == 40, "shared with Go");

@@ -56,7 +56,7 @@ type slice struct {
 
 func testConfig() Config {
 	return Config{
-		CaptureSize: 4096, RingSize: 4 << 20, Rings: 1, MaxConnections: 4096, WakeupBytes: 64 << 10,
+		CaptureSize: 4096, RingSize: 4 << 20, Rings: 1, MaxConnections: 65536, WakeupBytes: 64 << 10,
 		UDP: true, Unix: true, Clients: true, Servers: true,
 	}
 }
@@ -258,6 +258,10 @@ func TestBufferCalls(t *testing.T) {
 				if client.data[0].pos&0xffffffff != server.data[0].pos&0xffffffff {
 					t.Errorf("positions %d and %d: should be the same sequence number", client.data[0].pos, server.data[0].pos)
 				}
+				if client.open.Pos[SideSend] != client.data[0].pos || server.open.Pos[SideRecv] != server.data[0].pos {
+					t.Errorf("begins at %d and %d, the first bytes at %d and %d",
+						client.open.Pos[SideSend], server.open.Pos[SideRecv], client.data[0].pos, server.data[0].pos)
+				}
 				if client.data[0].ts >= server.data[0].ts {
 					t.Errorf("sent at %d, received at %d", client.data[0].ts, server.data[0].ts)
 				}
@@ -403,9 +407,7 @@ func TestOlder(t *testing.T) {
 }
 
 func TestNothingStays(t *testing.T) {
-	config := testConfig()
-	config.MaxConnections = 1024
-	tr := start(t, config)
+	tr := start(t, testConfig())
 	p := launch(t, "churn")
 	p.wait()
 	killed := launch(t, "linger")

@@ -54,8 +54,7 @@ static __always_inline __u64 tcp_end(struct sock *sk, __u8 side, __u64 by_calls,
 }
 
 /* place finds where in the byte stream a call's n bytes lie, and counts them. */
-static __always_inline __u64 place(struct connection *conn, struct sock *sk, __u8 side,
-				   __u64 n)
+static __always_inline __u64 place(struct connection *conn, struct sock *sk, __u8 side, __u64 n)
 {
 	__u8 flag = side == SIDE_SEND ? CONN_PLACED_SEND : CONN_PLACED_RECV;
 	__u64 *pos = side == SIDE_SEND ? &conn->pos[SIDE_SEND] : &conn->pos[SIDE_RECV];
@@ -222,7 +221,7 @@ static __always_inline __u32 copy(__u8 *to, __u64 from, __u64 len, __u32 want)
  * it need not walk each combination of lengths.
  */
 static __always_inline __u32 gather(struct transfer *t, __u64 iov, __u64 buffers, __u64 n,
-				    const __u64 most)
+				    const __u32 most)
 {
 	struct gathering *g = &t->scratch->gathering;
 	__u8 *to = payload(t);
@@ -238,12 +237,13 @@ static __always_inline __u32 gather(struct transfer *t, __u64 iov, __u64 buffers
 	}
 	g->got = 0;
 	g->left = n < t->capture ? n : t->capture;
-	for (__u64 i = 0; i < most; i++) {
+	g->buffers = buffers;
+	for (__u32 i = 0; i < most; i++) {
 		__u64 got = g->got;
 		__u32 copied;
 
 		barrier_var(got);
-		if (i >= buffers || g->left == 0 || got >= MAX_CAPTURE)
+		if (i >= g->buffers || g->left == 0 || got >= MAX_CAPTURE)
 			break;
 		copied = copy(to + got, g->iov[i].iov_base, g->iov[i].iov_len, g->left);
 		g->got += copied;
@@ -401,32 +401,57 @@ static __always_inline int on_message(struct sys_exit *ctx, __u8 side)
 	return 0;
 }
 
-/* total_bytes adds up what the messages of recvmmsg or sendmmsg moved. */
-static __always_inline __u64 total_bytes(__u64 messages, __u64 n)
-{
-	__u64 total = 0;
-	__u32 len;
+/* A walk over the messages of recvmmsg or sendmmsg. */
+struct message_walk {
+	struct transfer t;
+	struct sock *sk;
+	__u64 messages; /* struct mmsghdr[n] in user space */
+	__u64 n;
+	__u64 total; /* bytes of all messages, then of those that are left */
+};
 
-	for (int i = 0; i < 4 * MAX_MESSAGES; i++) {
-		if ((__u64)i >= n)
-			break;
-		len = 0;
-		bpf_probe_read_user(&len, sizeof(len),
-				    &((struct mmsghdr *)messages + i)->msg_len);
-		total += len;
+/* Both are callbacks of bpf_loop, which end the loop by returning 1. */
+static int add_length(__u32 i, struct message_walk *w)
+{
+	__u32 len = 0;
+
+	if (i >= w->n)
+		return 1;
+	bpf_probe_read_user(&len, sizeof(len), &((struct mmsghdr *)w->messages + i)->msg_len);
+	w->total += len;
+	return 0;
+}
+
+static int hand_over_message(__u32 i, struct message_walk *w)
+{
+	struct mmsghdr *m = &w->t.scratch->message;
+
+	if (i >= w->n)
+		return 1;
+	if (bpf_probe_read_user(m, sizeof(*m), (struct mmsghdr *)w->messages + i)) {
+		count(COUNT_FAULTS, 1);
+		return 1;
 	}
-	return total;
+	w->total -= m->msg_len;
+	message(&w->t, w->sk, &m->msg_hdr, m->msg_len, MAX_MESSAGE_IOVECS);
+	return 0;
+}
+
+/* bpf_loop exists since 5.17 (commit e6f2dd0f8067): its callback is verified once
+ * and not for each turn.
+ */
+static __always_inline bool has_loop(void)
+{
+	return bpf_core_enum_value_exists(enum bpf_func_id, BPF_FUNC_loop);
 }
 
 /* on_messages handles sendmmsg and recvmmsg(fd, mmsghdr, count, flags), which
- * return a number of messages. Beyond MAX_MESSAGES only the bytes are counted.
+ * return a number of messages. Of those beyond the bound only bytes are counted.
  */
 static __always_inline int on_messages(struct sys_exit *ctx, __u8 side)
 {
-	struct transfer t = {};
+	struct message_walk w = {};
 	struct socket_ref ref;
-	struct mmsghdr m;
-	__u64 messages, total;
 
 	if (ctx->ret <= 0)
 		return 0;
@@ -434,24 +459,32 @@ static __always_inline int on_messages(struct sys_exit *ctx, __u8 side)
 		return 0;
 	if (side == SIDE_RECV && (syscall_arg(3) & (MSG_PEEK | MSG_OOB | MSG_ERRQUEUE)))
 		return 0;
-	messages = syscall_arg(1);
-	total = total_bytes(messages, ctx->ret);
-	if (!begin(&t, &ref, total, side))
-		return 0;
-	for (int i = 0; i < MAX_MESSAGES; i++) {
-		if (i >= ctx->ret)
-			return 0;
-		if (bpf_probe_read_user(&m, sizeof(m), (struct mmsghdr *)messages + i)) {
-			count(COUNT_FAULTS, 1);
-			return 0;
-		}
-		total -= m.msg_len;
-		message(&t, ref.sk, &m.msg_hdr, m.msg_len, MAX_MESSAGE_IOVECS);
+	w.sk = ref.sk;
+	w.messages = syscall_arg(1);
+	w.n = ctx->ret;
+	if (has_loop()) {
+		bpf_loop(UIO_MAXIOV, add_length, &w, 0);
+	} else {
+		for (int i = 0; i < MAX_MESSAGES; i++)
+			add_length(i, &w);
 	}
-	if (t.conn->transport != TRANSPORT_UDP && total > 0)
-		hand_over(&t, 0, total);
-	else if (ctx->ret > MAX_MESSAGES)
-		count(COUNT_TRUNCATED_BYTES, total);
+	if (!begin(&w.t, &ref, w.total, side))
+		return 0;
+	if (has_loop()) {
+		bpf_loop(MAX_MESSAGES, hand_over_message, &w, 0);
+	} else {
+		for (int i = 0; i < MAX_MESSAGES_UNROLLED; i++)
+			if (hand_over_message(i, &w))
+				break;
+	}
+	if (w.total == 0)
+		return 0;
+	if (w.t.conn->transport != TRANSPORT_UDP) {
+		hand_over(&w.t, 0, w.total);
+		return 0;
+	}
+	count(COUNT_MOVED_BYTES, w.total);
+	count(COUNT_TRUNCATED_BYTES, w.total);
 	return 0;
 }
 

@@ -37,6 +37,7 @@ func (w *worker) open(e *socktrace.OpenEvent) {
 		ID: e.Header.Conn, UPID: o.process.UPID, Role: protocol.Role(e.Header.Role), Owner: c,
 		Transport: protocol.Transport(e.Transport),
 		Local:     socktrace.AddrPort(&e.Local), Remote: socktrace.AddrPort(&e.Remote),
+		Start: e.Pos,
 		// Its first bytes are known to be a message's only if accept or connect was seen.
 		Joined: e.Header.Role == socktrace.RoleUnknown || e.Bytes[0]+e.Bytes[1] > 0,
 	}
