@@ -39,6 +39,10 @@ type image struct {
 	cwd        string
 }
 
+// maxReads bounds how often a process is read that runs one executable after the
+// other meanwhile.
+const maxReads = 3
+
 // readImage reads /proc/PID below the root proc. It keeps the folder open
 // meanwhile, so that a pid that is reused halfway gives an error instead of a
 // mixture of two processes. What cannot be read for want of rights is empty.
@@ -49,18 +53,31 @@ func readImage(proc string, pid uint32, startTicks uint64, buf []byte) (image, e
 		return image{}, fmt.Errorf("open pid %d: %w", pid, errGone)
 	}
 	defer func() { _ = dir.Close() }()
+	for reads := 1; ; reads++ {
+		img, err := readOnce(dir, startTicks, buf)
+		if err != nil {
+			return image{}, fmt.Errorf("read pid %d: %w", pid, err)
+		}
+		// An exec between the first read and the last would mix two images.
+		if exe, _ := dir.Readlink("exe"); exe == img.exe || reads == maxReads {
+			return img, nil
+		}
+	}
+}
+
+func readOnce(dir *os.Root, startTicks uint64, buf []byte) (image, error) {
+	var img image
+	img.exe, _ = dir.Readlink("exe")
 	data, err := readFile(dir, "stat", buf[:maxSmall])
 	if err != nil {
-		return image{}, fmt.Errorf("read stat of pid %d: %w", pid, errGone)
+		return image{}, errGone
 	}
-	var img image
 	if img.comm, img.startTicks, err = parseStat(data); err != nil {
-		return image{}, fmt.Errorf("read stat of pid %d: %w", pid, err)
+		return image{}, err
 	}
 	if startTicks != 0 && img.startTicks != startTicks {
-		return image{}, fmt.Errorf("pid %d began at tick %d, not %d: %w", pid, img.startTicks, startTicks, errGone)
+		return image{}, fmt.Errorf("it began at tick %d, not %d: %w", img.startTicks, startTicks, errGone)
 	}
-	img.exe, _ = dir.Readlink("exe")
 	img.cwd, _ = dir.Readlink("cwd")
 	if data, err = readFile(dir, "cgroup", buf[:maxCgroup]); err == nil {
 		img.cgroup = string(data)

@@ -237,16 +237,20 @@ func TestRealHugeArguments(t *testing.T) {
 }
 
 func TestRealNamesOutsideOfUTF8(t *testing.T) {
-	data, err := os.ReadFile(need(t, "sleep"))
+	data, err := os.ReadFile(need(t, "sh"))
 	if err != nil {
 		t.Fatal(err)
 	}
 	exe := write(t, t.TempDir()+"/a) R (\xff\n b", string(data))
-	pid := start(t, exec.Command(exe, "60", "\xfe\xff"))
+	cmd := exec.Command(exe, "-c", "read _; :", "\xfe\xff")
+	if _, err := cmd.StdinPipe(); err != nil {
+		t.Fatal(err)
+	}
+	pid := start(t, cmd)
 	var p *Process
 	eventually(t, func() bool {
 		p = newCache(t, Config{}).Seen(Hint{PID: pid})
-		return strings.Contains(p.Cmdline, " 60 ")
+		return strings.Contains(p.Cmdline, "read _")
 	})
 	for _, s := range []string{p.Name, p.Exe, p.Cmdline, p.Service} {
 		if !utf8.ValidString(s) || !strings.Contains(s, "\uFFFD") && s != p.Name {

@@ -48,9 +48,11 @@ type Conn struct {
 	Transport Transport
 	Encrypted bool // the bytes were read above a TLS library
 	// Joined says that the connection is older than the agent: its first bytes may
-	// be the middle of a message. UnknownRole implies it. The positions of other
-	// connections begin at 0.
+	// be the middle of a message. UnknownRole implies it.
 	Joined bool
+	// Start is the position of the first byte of each side, 0 where it is not known:
+	// then the first segment is taken to be the first.
+	Start [2]uint64
 	// Owner belongs to whoever opened the connection; the engine only hands it on.
 	Owner any
 	// LocalAddr and RemoteAddr are the text forms of the addresses, made once.
@@ -60,7 +62,7 @@ type Conn struct {
 // Segment is a slice of what the traced process read or wrote in one call.
 type Segment struct {
 	// Pos is the offset of Data in the byte stream of its side. The first offset
-	// of a joined connection may be any number. A jump forward means that bytes were not copied; a jump back that the calls of
+	// may be any number: see Conn.Start. A jump forward means that bytes were not copied; a jump back that the calls of
 	// two threads crossed, and what was there already is left out.
 	Pos uint64
 	// Len is the number of bytes that the process moved, at least len(Data): what

@@ -11,7 +11,7 @@
 //     left it, so that a body of any size passes through without being kept.
 //   - Resync finds where the next message may begin after bytes were lost.
 //   - Turn (optional) says that a frame of unknown length is over because the
-//     other direction began its next frame.
+//     other direction began its next frame, or because of silence.
 //   - Stitch pairs the frames of both directions and emits a row for each record.
 //
 // The [Engine], written once, owns everything else: buffers, gaps, resync,

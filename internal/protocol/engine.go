@@ -22,7 +22,7 @@ type Config struct {
 	// that no protocol knows is ignored. Default 8 KiB.
 	MatchBytes int
 	// FrameTimeout is how long an unfinished frame's bytes are kept when nothing
-	// follows. Default 30 s.
+	// follows, and the memory of a connection that is idle. Default 30 s.
 	FrameTimeout time.Duration
 }
 
@@ -44,6 +44,8 @@ func orDefault[T int | time.Duration](v *T, def T) {
 const (
 	// maxFree bounds each list of memory kept for reuse.
 	maxFree = 256
+	// silence is after how many nanoseconds a frame of unknown length may be over.
+	silence = int64(2 * time.Second)
 	// maxFreeBuffer keeps the rare large buffer from staying in such a list.
 	maxFreeBuffer = 16 << 10
 )
@@ -120,8 +122,18 @@ func (e *Engine) Expire(now int64) {
 				s.stale(h, Side(side))
 			}
 		}
-		if s.session != nil && s.session.pending() > 0 {
+		if s.session == nil {
+			continue
+		}
+		for side := range s.halves {
+			if h := &s.halves[side]; h.ext != nil && now-h.ext.Last > silence {
+				s.turn(s.dir(Side(side)), Tick, now)
+			}
+		}
+		if s.session.pending() > 0 {
 			s.session.stitch(Tick, now)
+		} else if now-s.active > int64(e.config.FrameTimeout) && s.halves[Send].ext == nil && s.halves[Recv].ext == nil {
+			s.session.shrink()
 		}
 	}
 }

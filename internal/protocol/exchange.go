@@ -14,9 +14,9 @@ type Exchange struct {
 }
 
 // Latency is the time from the request's last byte to the response's last, 0
-// where the response overtook the request's end.
+// where one of them is missing or the response overtook the request's end.
 func (x *Exchange) Latency() int64 {
-	if x.Response.Last <= x.Request.Last {
+	if x.Request.Last == 0 || x.Response.Last <= x.Request.Last {
 		return 0
 	}
 	return x.Response.Last - x.Request.Last

@@ -57,12 +57,13 @@ func (s *Stream) between(h *half, in *input) bool {
 	return in.gap == 0 && (!in.eof || h.ext == nil)
 }
 
-// step parses once. The count it returns is at most what there is.
+// step parses once. The count it returns is at most what there is. A tentative
+// frame is one for certain once the protocol took some of it.
 func (s *Stream) step(h *half, d Direction, rest []byte, in *input, waited bool) (int, Status) {
 	fresh := h.ext == nil
 	if fresh {
 		if !h.tentative {
-			s.turn(1-d, in.time)
+			s.turn(1-d, Framed, in.time)
 		}
 		h.ext = s.session.begin(d)
 		h.ext.First, h.ext.Queue = in.time, in.queue
@@ -79,30 +80,30 @@ func (s *Stream) step(h *half, d Direction, rest []byte, in *input, waited bool)
 	if n > 0 {
 		h.ext.Last = in.time
 		h.ext.Missing += uint64(max(0, n-len(rest)))
+		if h.tentative && (status == More || ends && status != Skip) {
+			h.tentative = false
+			s.turn(1-d, Framed, in.time)
+		}
 	}
 	return n, status
 }
 
-// turn ends the other direction's frame if it was over when this one began.
-func (s *Stream) turn(d Direction, now int64) {
+// turn ends the frame in progress of the direction d if the protocol says so.
+func (s *Stream) turn(d Direction, why Why, now int64) {
 	h := &s.halves[d]
 	if s.conn.Role == Server {
 		h = &s.halves[1-d]
 	}
-	if h.ext == nil || h.tentative || !s.session.turn(d) {
+	if h.ext == nil || h.tentative || !s.session.turn(d, why) {
 		return
 	}
-	h.seeking, h.lost = true, true
+	h.seeking = true
 	s.commit(h, d, now)
 }
 
 // commit makes a row of the frame if it can.
 func (s *Stream) commit(h *half, d Direction, now int64) {
-	if h.tentative {
-		h.tentative = false
-		s.turn(1-d, now)
-	}
-	h.ext, h.lost = nil, h.seeking
+	h.ext, h.lost, h.tentative = nil, false, false
 	s.good++
 	s.counters.Frames[d]++
 	s.session.commit(d)
@@ -156,7 +157,8 @@ func (s *Stream) lose(h *half, d Direction, why Loss) {
 		s.session.abort(d)
 		h.ext = nil
 	}
-	h.tentative, h.seeking, h.lost = false, true, true
+	h.tentative, h.seeking = false, true
+	h.lost = h.lost || why != LostInvalid
 }
 
 // invalid drops a frame that is not the protocol's, and gives the connection back

@@ -120,8 +120,9 @@ func (s *Stream) start(i int, side Side, in *input) {
 	s.counters.Matched++
 	s.good, s.bad = 0, 0
 	h, other := &s.halves[side], &s.halves[1-side]
-	h.seeking, h.lost = false, h.skimmed
-	other.seeking, other.lost = other.skimmed, other.skimmed
+	skimmed := h.skimmed || other.skimmed
+	h.seeking, h.lost = false, h.lost || skimmed
+	other.seeking, other.lost = !s.settled || other.skimmed, other.lost || other.skimmed
 	if len(other.buf) > 0 {
 		s.feed(1-side, &input{time: other.bufTime})
 	}

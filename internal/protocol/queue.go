@@ -69,8 +69,8 @@ func (q *Queue[F]) begin() *Item[F] {
 	if q.n == len(q.items) {
 		q.grow()
 	}
-	it := q.At(q.n)
-	*it = Item[F]{Seq: q.seq}
+	it := q.At(q.n) // its frame is zero: every frame removed was made so
+	it.Extent, it.Seq = Extent{}, q.seq
 	q.seq++
 	q.open = true
 	return it

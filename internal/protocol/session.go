@@ -17,11 +17,12 @@ type session interface {
 	parse(d Direction, data []byte, gap int, eof bool, now int64) (int, Status)
 	commit(d Direction)
 	abort(d Direction)
-	turn(d Direction) bool
+	turn(d Direction, why Why) bool
 	resync(d Direction, data []byte) int
 	stitch(why Why, now int64)
 	pending() int
 	crowded(d Direction) bool
+	shrink()
 	release()
 }
 
@@ -67,6 +68,15 @@ func (p *pair[F, R, S]) release() {
 	}
 }
 
+// shrink gives back the memory of empty queues.
+func (p *pair[F, R, S]) shrink() {
+	for d := range p.queues {
+		if q := &p.queues[d]; q.n == 0 && !q.open {
+			q.items, q.head = nil, 0
+		}
+	}
+}
+
 func (p *pair[F, R, S]) begin(d Direction) *Extent { return &p.queues[d].begin().Extent }
 func (p *pair[F, R, S]) commit(d Direction)        { p.queues[d].commit() }
 func (p *pair[F, R, S]) abort(d Direction)         { p.queues[d].abort() }
@@ -81,8 +91,8 @@ func (p *pair[F, R, S]) parse(d Direction, data []byte, gap int, eof bool, now i
 	return n, status
 }
 
-func (p *pair[F, R, S]) turn(d Direction) bool {
-	return p.spec.Turn != nil && p.spec.Turn(d, &p.queues[d].Open().Frame)
+func (p *pair[F, R, S]) turn(d Direction, why Why) bool {
+	return p.spec.Turn != nil && p.spec.Turn(d, why, &p.queues[d].Open().Frame)
 }
 
 func (p *pair[F, R, S]) resync(d Direction, data []byte) int { return p.spec.Resync(d, data) }

@@ -52,14 +52,15 @@ const (
 	Switch
 )
 
-// Why says why Stitch is called.
+// Why says why a function of a Spec is called.
 type Why uint8
 
-// The occasions of Stitch.
+// The occasions of Stitch and Turn.
 const (
-	Framed Why = iota // a frame was completed
-	Tick              // time passed: see Stitcher.Now
-	Closed            // nothing more comes: what is pending must be emitted or dropped
+	Framed  Why = iota // a frame was completed
+	Tick               // time passed: see Stitcher.Now
+	Closed             // the connection ended: what is pending must be emitted or dropped
+	GivenUp            // as Closed, but the connection goes on unseen
 )
 
 // Input is what Parse works on.
@@ -98,8 +99,9 @@ type Spec[Frame, Record, State any] struct {
 	// len(data) if there is none.
 	Resync func(dir Direction, data []byte) int
 	// Turn reports whether the frame in progress, whose direction is dir, is over
-	// now that the other direction begins a frame. It may be nil.
-	Turn func(dir Direction, f *Frame) bool
+	// now that the other direction begins a frame ([Framed]) or that nothing was
+	// added to it for a while ([Tick]). It may be nil.
+	Turn func(dir Direction, why Why, f *Frame) bool
 	// Stitch takes frames out of the queues and emits records.
 	Stitch func(s *Stitcher[Frame, Record, State])
 	// Capture is how many bytes of each call the protocol needs, 0 for the default.

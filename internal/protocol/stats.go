@@ -13,7 +13,7 @@ const (
 	LostLimit                // beyond what the engine buffers
 	LostInvalid              // not what the protocol says
 	LostStale                // an unfinished frame that nothing was added to for long
-	LostEnd                  // unfinished when its stream ended
+	LostEnd                  // unfinished when its stream ended or was given up
 	LostUnpaired             // a response whose request was not seen
 	LostResync               // between a loss and the next message
 	Losses                   // the number of reasons

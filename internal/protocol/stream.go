@@ -19,6 +19,7 @@ type Stream struct {
 	looked   int64 // bytes moved while no protocol had it
 	turns    int   // how often the side changed meanwhile
 	talking  Side  // the side that moved bytes last meanwhile
+	active   int64 // when bytes were moved last
 	settled  bool  // it cannot be in the middle of a message
 	ignored  bool  // for good
 	closed   bool
@@ -89,6 +90,7 @@ func (s *Stream) Data(side Side, seg Segment) {
 	if s.ignored {
 		return
 	}
+	s.active = seg.Time
 	in := input{data: seg.Data, why: LostCapture, time: seg.Time, queue: seg.Queue}
 	if n := int(seg.Len) - len(seg.Data); n > 0 {
 		in.gap = n
@@ -113,9 +115,10 @@ func (s *Stream) Data(side Side, seg Segment) {
 func (s *Stream) place(side Side, pos uint64, in *input) (before int, fresh bool) {
 	h := &s.halves[side]
 	if !h.started {
-		h.started = true
-		if !s.settled {
-			h.next, h.lost = pos, true
+		h.started, h.next = true, pos
+		h.lost = !s.settled && pos != 0
+		if start := s.conn.Start[side]; start != 0 {
+			h.next = start
 		}
 	}
 	jump, length := int64(pos-h.next), len(in.data)+in.gap
@@ -175,32 +178,31 @@ func (s *Stream) Close(now int64) {
 	}
 	s.EOF(first, now)
 	s.EOF(1-first, now)
-	s.end(now)
+	s.end(now, Closed)
 	s.dropBuffers()
 	s.engine.forget(s)
 }
 
 // end takes the connection from the protocol that has it, which emits what it
 // has left.
-func (s *Stream) end(now int64) {
+func (s *Stream) end(now int64, why Why) {
 	if s.session == nil {
 		return
 	}
 	for side := range s.halves {
 		h := &s.halves[side]
 		if h.ext != nil {
-			s.session.abort(s.dir(Side(side)))
-			h.ext = nil
+			s.lose(h, s.dir(Side(side)), LostEnd)
 		}
 	}
-	s.session.stitch(Closed, now)
+	s.session.stitch(why, now)
 	s.session.release()
 	s.session, s.counters, s.protocol = nil, nil, -1
 }
 
 // ignore gives the connection up for good.
 func (s *Stream) ignore(now int64) {
-	s.end(now)
+	s.end(now, GivenUp)
 	s.dropBuffers()
 	s.ignored = true
 	s.engine.stats.Ignored++
@@ -208,7 +210,7 @@ func (s *Stream) ignore(now int64) {
 
 // rematch looks for another protocol from here.
 func (s *Stream) rematch(now int64) {
-	s.end(now)
+	s.end(now, GivenUp)
 	s.looked, s.turns, s.good, s.bad = 0, 0, 0, 0
 	for side := range s.halves {
 		h := &s.halves[side]
@@ -234,6 +236,9 @@ func (s *Stream) keep(h *half, rest []byte) {
 	}
 	if h.buf == nil {
 		h.buf = s.engine.buffer(len(rest))
+	} else if &rest[0] == &h.buf[0] {
+		h.buf = rest
+		return
 	}
 	h.buf = append(h.buf[:0], rest...)
 }

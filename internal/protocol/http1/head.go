@@ -4,7 +4,6 @@ package http1
 
 import (
 	"bytes"
-	"slices"
 
 	"github.com/puck-otel/puck/internal/protocol"
 )
@@ -28,6 +27,9 @@ const (
 	fieldCoding
 	fieldKept
 )
+
+// maxTraceState is what W3C Trace Context section 3.3.1.5 asks to pass on at least.
+const maxTraceState = 512
 
 // requestLine takes a whole request line.
 func (k *codec) requestLine(in *input, m *message, line []byte) protocol.Status {
@@ -57,16 +59,25 @@ func (k *codec) cutRequestLine(in *input, m *message, data []byte) bool {
 
 func (k *codec) request(in *input, m *message, method, target []byte) {
 	m.method = methodName(in, method)
-	path, _, query := bytes.Cut(target, []byte("?"))
+	query := bytes.IndexByte(target, '?')
 	if k.route != nil {
+		path := target
+		if query >= 0 {
+			path = target[:query]
+		}
 		m.route = k.route(in.Conn, path)
 	}
-	if !query || k.keepQuery {
+	if query < 0 || k.keepQuery {
 		m.target = in.Intern.String(target)
 		return
 	}
+	k.redacted(in, m, target, query+1)
+}
+
+// redacted sets the target without the values of its query.
+func (k *codec) redacted(in *input, m *message, target []byte, query int) {
 	var room [512]byte
-	m.target = in.Intern.String(redact(room[:0], target, len(path)+1))
+	m.target = in.Intern.String(redact(room[:0], target, query))
 }
 
 // methodName returns the method as a string, as a rule without a look at the cache.
@@ -122,47 +133,91 @@ func (k *codec) statusLine(in *input, m *message, line []byte) protocol.Status {
 	return proceed
 }
 
-// header takes a line of the head.
-func (k *codec) header(in *input, m *message, line []byte) {
-	if line[0] == ' ' || line[0] == '\t' {
+// kind is what the first byte of a header field's line says of it.
+type kind uint8
+
+const (
+	other  kind = iota
+	wanted      // it may be a field that is read, or go on with the one before
+	bad         // no field begins like this
+)
+
+// kinds holds the kind of each first byte.
+var kinds = func() (k [256]kind) {
+	for c := range k {
+		if c < ' ' || c >= 0x7f {
+			k[c] = bad
+		}
+	}
+	for _, c := range "CcEeTtHhUu \t" {
+		k[c] = wanted
+	}
+	return k
+}()
+
+// header takes a line of the head that may be of a field that is read.
+func (k *codec) header(in *input, m *message, line []byte, keep bool) {
+	c := line[0] | 0x20
+	if c == ' ' || line[0] == '\t' {
 		k.folded(m, bytes.TrimSpace(line))
 		return
 	}
 	m.last = fieldOther
-	switch line[0] | 0x20 {
-	case 'c':
-		k.content(m, line)
-	case 't':
-		if v, ok := value(line, "transfer-encoding"); ok {
-			m.last = fieldCoding
-			m.coding(v)
-		} else if v, ok := value(line, "traceparent"); ok && in.Dir == protocol.Request && validTraceparent(v) {
-			m.trace = string(v[3:52])
+	switch {
+	case c == 'c':
+		if len(line) > 12 && line[7] == '-' {
+			k.content(m, line)
 		}
-	case 'h':
-		if v, ok := value(line, "host"); ok && in.Dir == protocol.Request {
+	case c == 't':
+		k.transferOrTrace(in, m, line)
+	case c == 'e':
+		if v, ok := value(line, "Expect", "expect"); ok && in.Dir == protocol.Request {
+			m.expects = equalFold(v, "100-continue")
+		}
+	case in.Dir == protocol.Response && c == 'h':
+	case c == 'h':
+		if v, ok := value(line, "Host", "host"); ok {
 			m.host = in.Intern.String(v)
 		}
-	case 'u':
-		if v, ok := value(line, "user-agent"); ok && in.Dir == protocol.Request {
-			m.agent = in.Intern.String(v)
-		} else if v, ok := value(line, "upgrade"); ok {
+	case len(line) > 7 && line[7] == ':':
+		if v, ok := value(line, "Upgrade", "upgrade"); ok {
 			m.h2c = equalFold(v, "h2c")
 		}
+	case in.Dir == protocol.Request:
+		if v, ok := value(line, "User-Agent", "user-agent"); ok {
+			m.agent = in.Intern.String(v)
+		}
 	}
-	if k.all[in.Dir] || len(k.keep[in.Dir]) > 0 {
+	if keep {
 		k.keepHeader(in.Dir, m, line)
 	}
 }
 
-// content takes a line that begins with c.
+// transferOrTrace takes a line that begins with t.
+func (k *codec) transferOrTrace(in *input, m *message, line []byte) {
+	if v, ok := value(line, "Transfer-Encoding", "transfer-encoding"); ok {
+		m.last = fieldCoding
+		m.coding(v)
+		return
+	}
+	if in.Dir == protocol.Response {
+		return
+	}
+	if v, ok := value(line, "Traceparent", "traceparent"); ok && validTraceparent(v) {
+		m.trace = string(v[3:55])
+	} else if v, ok := value(line, "Tracestate", "tracestate"); ok && len(v) <= maxTraceState {
+		m.traceState = in.Intern.String(v)
+	}
+}
+
+// content takes a line of a field whose name may begin with Content-.
 func (k *codec) content(m *message, line []byte) {
-	if v, ok := value(line, "content-length"); ok {
+	if v, ok := value(line, "Content-Length", "content-length"); ok {
 		m.last = fieldLength
 		m.contentLength(v)
-	} else if v, ok := value(line, "content-type"); ok {
+	} else if v, ok := value(line, "Content-Type", "content-type"); ok {
 		m.content = contentOf(v)
-	} else if v, ok := value(line, "content-encoding"); ok {
+	} else if v, ok := value(line, "Content-Encoding", "content-encoding"); ok {
 		m.gzipped = equalFold(v, "gzip") || equalFold(v, "x-gzip")
 	}
 }
@@ -182,13 +237,14 @@ func (k *codec) folded(m *message, v []byte) {
 // contentLength takes a Content-Length. Two that differ leave the length unknown
 // (RFC 9112 section 6.3).
 func (m *message) contentLength(v []byte) {
-	if len(v) == 0 {
-		return
-	}
-	for more := true; more; {
-		var one []byte
-		one, v, more = bytes.Cut(v, []byte(","))
-		n, ok := number(bytes.TrimSpace(one))
+	for len(v) > 0 {
+		one := v
+		if i := bytes.IndexByte(v, ','); i >= 0 {
+			one, v = trim(v[:i]), trim(v[i+1:])
+		} else {
+			v = nil
+		}
+		n, ok := number(one)
 		if !ok || m.hasLength && n != m.length {
 			m.hasLength, m.truncated = false, true
 			return
@@ -218,11 +274,12 @@ func (m *message) coding(v []byte) {
 
 // contentOf returns what scripts want to know of a media type.
 func contentOf(v []byte) contentType {
-	v, _, _ = bytes.Cut(v, []byte(";"))
-	v = bytes.TrimSpace(v)
-	const grpc = "application/grpc"
+	if i := bytes.IndexByte(v, ';'); i >= 0 {
+		v = trim(v[:i])
+	}
+	const json, grpc = "application/json", "application/grpc"
 	switch {
-	case equalFold(v, "application/json"), len(v) > 5 && equalFold(v[len(v)-5:], "+json"):
+	case string(v) == json, equalFold(v, json), len(v) > 5 && equalFold(v[len(v)-5:], "+json"):
 		return contentJSON
 	case len(v) >= len(grpc) && equalFold(v[:len(grpc)], grpc):
 		return contentGRPC
@@ -230,13 +287,14 @@ func contentOf(v []byte) contentType {
 	return contentUnknown
 }
 
-// value returns the value of the field in line if that is its name, which is in
-// lower case.
-func value(line []byte, name string) ([]byte, bool) {
-	if len(line) <= len(name) || line[len(name)] != ':' || !equalFold(line[:len(name)], name) {
+// value returns the value of the field in line if that is its name, which is
+// given as it is written most and in lower case.
+func value(line []byte, name, lower string) ([]byte, bool) {
+	n := len(name)
+	if len(line) <= n || line[n] != ':' || string(line[:n]) != name && !equalFold(line[:n], lower) {
 		return nil, false
 	}
-	return trim(line[len(name)+1:]), true
+	return trim(line[n+1:]), true
 }
 
 // trim removes the white space around a field's value.
@@ -278,10 +336,21 @@ func validTraceparent(v []byte) bool {
 		!zeros(v[3:35]) && !zeros(v[36:52])
 }
 
+// lowerHex reports whether b holds lower-case hexadecimal digits only.
 func lowerHex(b []byte) bool {
-	return !slices.ContainsFunc(b, func(c byte) bool { return (c < '0' || c > '9') && (c < 'a' || c > 'f') })
+	for _, c := range b {
+		if (c < '0' || c > '9') && (c < 'a' || c > 'f') {
+			return false
+		}
+	}
+	return true
 }
 
 func zeros(b []byte) bool {
-	return !slices.ContainsFunc(b, func(c byte) bool { return c != '0' })
+	for _, c := range b {
+		if c != '0' {
+			return false
+		}
+	}
+	return true
 }

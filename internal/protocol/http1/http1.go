@@ -85,31 +85,35 @@ type message struct {
 	truncated bool
 	hasLength bool
 	gzipped   bool
+	expects   bool // a request that waits for a 100 before its body
 	h2c       bool // the Upgrade field names it
 	paired    bool // a response whose request is known
 	orphan    bool // a response whose request was lost
 	last      field
 	status    uint16
 	content   contentType
-	scanned   int   // bytes of the line in progress that hold no line end
-	remaining int64 // bytes of the body or chunk
-	length    int64 // of Content-Length
-	size      int64 // bytes of the body that went by
-	request   uint64
+	scanned   int    // bytes of the line in progress that hold no line end
+	remaining int64  // bytes of the body or chunk
+	length    int64  // of Content-Length
+	size      int64  // bytes of the body that went by
+	request   uint64 // number of the request that a response answers
 	method    string
 	target    string // path with query
 	route     string
 	reason    string
 	agent     string
 	host      string
-	trace     string // trace id and parent span id, as in traceparent
-	headers   []byte // JSON members
-	body      []byte
+	trace     string // what traceparent says behind its version
+	// traceState is that of the request, which is of no use without a trace.
+	traceState string
+	headers    []byte // JSON members
+	body       []byte
 }
 
 // state is what both directions share.
 type state struct {
 	answered  uint64 // the requests before this one are answered, or never will be
+	continued uint64 // the last request that was told to go on with its body is before it
 	pipelined bool   // a request was seen to begin before the response to the one before
 	unsure    bool   // responses cannot be told apart until none is outstanding
 	// cutRequest and cutResponse say that other messages may be missing behind one
@@ -117,3 +121,7 @@ type state struct {
 	cutRequest, cutResponse bool
 	lastResponse            int64 // when the last response that made a row ended
 }
+
+// refused reports whether the request with this number has its response and was
+// not told to go on with its body.
+func (s *state) refused(seq uint64) bool { return seq < s.answered && seq >= s.continued }

@@ -23,3 +23,11 @@ func TestCaptures(t *testing.T) {
 		Probe: probe, Update: *update,
 	}.Run(t)
 }
+
+func TestKeptCaptures(t *testing.T) {
+	prototest.Suite{
+		Dir: "testdata/keep", Protocols: []protocol.Protocol{http1.New(http1.Config{
+			RequestHeaders: []string{"*"}, ResponseHeaders: []string{"SET-cookie"}, BodyBytes: 32, KeepQuery: true,
+		})}, Update: *update,
+	}.Run(t)
+}

@@ -30,13 +30,9 @@ func match(c *protocol.Conn, dir protocol.Direction, data []byte) protocol.Match
 	}
 	data = bytes.TrimLeft(data, "\r\n")
 	if dir != protocol.Request {
-		switch is := matchStatus(data); {
-		case is == protocol.IsResponse, is == protocol.Maybe && dir == protocol.Response:
+		if is := matchStatus(data); is != protocol.No || dir == protocol.Response {
 			return is
 		}
-	}
-	if dir == protocol.Response {
-		return protocol.No
 	}
 	return matchRequest(data)
 }
@@ -44,16 +40,19 @@ func match(c *protocol.Conn, dir protocol.Direction, data []byte) protocol.Match
 // matchStatus accepts HTTP/1.x SP 3DIGIT.
 func matchStatus(data []byte) protocol.Match {
 	const form = "HTTP/1.d ddd"
+	if len(data) >= len(form) && string(data[:7]) == form[:7] && digit(data[7]) && data[8] == ' ' &&
+		digit(data[9]) && digit(data[10]) && digit(data[11]) {
+		return protocol.IsResponse
+	}
 	for i := range min(len(data), len(form)) {
-		if form[i] == 'd' && (data[i] < '0' || data[i] > '9') || form[i] != 'd' && data[i] != form[i] {
+		if form[i] == 'd' && !digit(data[i]) || form[i] != 'd' && data[i] != form[i] {
 			return protocol.No
 		}
 	}
-	if len(data) < len(form) {
-		return protocol.Maybe
-	}
-	return protocol.IsResponse
+	return protocol.Maybe
 }
+
+func digit(c byte) bool { return c >= '0' && c <= '9' }
 
 // matchRequest accepts a whole request line, or the beginning of a long one. A
 // method that is not in capitals is as likely to be the end of something else.
@@ -83,16 +82,11 @@ func splitRequest(line []byte) (method, target []byte, minor int) {
 	if sp <= 0 || tail <= sp+1 || string(line[tail:tail+8]) != version[:8] || !token(line[:sp]) {
 		return nil, nil, -1
 	}
-	if d := line[len(line)-1]; d >= '0' && d <= '9' {
-		minor = int(d - '0')
-	} else {
+	d := line[len(line)-1]
+	if target = line[sp+1 : tail]; !digit(d) || !visible(target) {
 		return nil, nil, -1
 	}
-	target = line[sp+1 : tail]
-	if !visible(target) {
-		return nil, nil, -1
-	}
-	return line[:sp], target, minor
+	return line[:sp], target, int(d - '0')
 }
 
 // plausible reports whether a line that begins like this may be a start line.

@@ -30,6 +30,8 @@ const proceed protocol.Status = 255
 // is. gap bytes are missing behind data.
 func (k *codec) advance(in *input, m *message, data []byte, gap int) (int, protocol.Status) {
 	switch m.phase {
+	case headerLine:
+		return k.head(in, m, data, gap)
 	case body, chunkData:
 		return k.counted(in, m, data, gap)
 	case untilClose:
@@ -51,7 +53,39 @@ func (k *codec) advance(in *input, m *message, data []byte, gap int) (int, proto
 	return end + 1, status
 }
 
-// line takes a line without its end.
+// head consumes the lines of the head that are there.
+func (k *codec) head(in *input, m *message, data []byte, gap int) (int, protocol.Status) {
+	all := k.all[in.Dir] || len(k.keep[in.Dir]) > 0
+	for n := 0; ; {
+		end := bytes.IndexByte(data[min(n+m.scanned, len(data)):], '\n')
+		if end < 0 {
+			used, status := k.partial(in, m, data[n:], gap)
+			return n + used, status
+		}
+		line := data[n : n+m.scanned+end]
+		n += len(line) + 1
+		m.scanned = 0
+		if len(line) > 0 && line[len(line)-1] == '\r' {
+			line = line[:len(line)-1]
+		}
+		if len(line) == 0 {
+			return n, k.headDone(in, m)
+		}
+		switch kinds[line[0]] {
+		case bad:
+			return n, protocol.Invalid
+		case wanted:
+			k.header(in, m, line, all)
+		default:
+			m.last = fieldOther
+			if all {
+				k.keepHeader(in.Dir, m, line)
+			}
+		}
+	}
+}
+
+// line takes a line without its end, of anything but a head.
 func (k *codec) line(in *input, m *message, line []byte) protocol.Status {
 	switch m.phase {
 	case startLine:
@@ -62,12 +96,6 @@ func (k *codec) line(in *input, m *message, line []byte) protocol.Status {
 			return k.requestLine(in, m, line)
 		}
 		return k.statusLine(in, m, line)
-	case headerLine:
-		if len(line) == 0 {
-			return k.headDone(in, m)
-		}
-		k.header(in, m, line)
-		return proceed
 	case chunkSize:
 		size, ok := parseChunkSize(line)
 		switch {
@@ -103,6 +131,9 @@ func (k *codec) partial(in *input, m *message, data []byte, gap int) (int, proto
 		}
 	}
 	if m.phase == headerLine && in.Dir == protocol.Response && !m.paired {
+		if m.status < 200 && m.status != 101 {
+			return 0, protocol.Lost
+		}
 		k.pair(in, m)
 	}
 	m.truncated = true
@@ -118,6 +149,14 @@ func (k *codec) partial(in *input, m *message, data []byte, gap int) (int, proto
 
 // counted passes over bytes of a known number.
 func (k *codec) counted(in *input, m *message, data []byte, gap int) (int, protocol.Status) {
+	if m.expects && m.size == 0 {
+		switch is := matchRequest(data); {
+		case is == protocol.IsRequest, (gap > 0 || in.EOF) && in.State.refused(in.Requests.Open().Seq):
+			return 0, k.finish(in, m) // the server would not have the body
+		case is == protocol.Maybe && gap == 0 && !in.EOF:
+			return 0, protocol.More
+		}
+	}
 	n := int(min(m.remaining, int64(len(data)+gap)))
 	payload := n
 	if m.phase == chunkData {
@@ -185,6 +224,9 @@ func (k *codec) beyond(in *input, m *message, data []byte, gap int) (int, protoc
 func (k *codec) headDone(in *input, m *message) protocol.Status {
 	if in.Dir == protocol.Response {
 		if m.status < 200 && m.status != 101 {
+			if req, _ := unanswered(in.Requests, in.State.answered); req != nil && m.status == 100 {
+				in.State.continued = req.Seq + 1
+			}
 			return protocol.Skip
 		}
 		k.pair(in, m)
@@ -212,9 +254,7 @@ func (k *codec) headDone(in *input, m *message) protocol.Status {
 // finish ends the message.
 func (k *codec) finish(in *input, m *message) protocol.Status {
 	if m.phase == cut {
-		if m.hasLength && !m.chunked {
-			m.size = m.length
-		}
+		m.announced()
 		if in.Dir == protocol.Request {
 			in.State.cutRequest = true
 		} else {
@@ -230,15 +270,28 @@ func (k *codec) finish(in *input, m *message) protocol.Status {
 	return protocol.Done
 }
 
-// turn ends a message of unknown length when the other side begins its next. The
-// length of a response whose request is not known is unknown too: it may be that
-// of a HEAD.
-func turn(d protocol.Direction, m *message) bool {
-	if d == protocol.Response && !m.paired && m.phase != startLine {
+// turn ends a message of unknown length when the other side begins its next, or
+// after a while if bytes of it are missing. The length of a response whose request
+// is not known is unknown too: it may be that of a HEAD.
+func turn(d protocol.Direction, why protocol.Why, m *message) bool {
+	switch {
+	case m.phase == cut:
+		m.announced()
+		return true
+	case why == protocol.Tick, m.phase == startLine:
+		return false
+	case d == protocol.Response && !m.paired:
 		m.truncated = true
 		return true
 	}
-	return m.phase == cut || m.phase == untilClose
+	return m.phase == untilClose
+}
+
+// announced sets the size of a body that did not go by to what its head says.
+func (m *message) announced() {
+	if m.hasLength && !m.chunked {
+		m.size = m.length
+	}
 }
 
 // parseChunkSize returns the size that a chunk's line says. Extensions are
@@ -247,7 +300,7 @@ func parseChunkSize(line []byte) (int64, bool) {
 	var size int64
 	i := 0
 	for ; i < len(line); i++ {
-		digit := hex(line[i])
+		digit := nibble(line[i])
 		if digit < 0 {
 			break
 		}
@@ -259,12 +312,14 @@ func parseChunkSize(line []byte) (int64, bool) {
 	if i == 0 {
 		return 0, false
 	}
-	rest := bytes.TrimLeft(line[i:], " \t")
-	return size, len(rest) == 0 || rest[0] == ';'
+	for i < len(line) && (line[i] == ' ' || line[i] == '\t') {
+		i++
+	}
+	return size, i == len(line) || line[i] == ';'
 }
 
-// hex returns the value of a hexadecimal digit, -1 of anything else.
-func hex(c byte) int {
+// nibble returns the value of a hexadecimal digit, -1 of anything else.
+func nibble(c byte) int {
 	switch {
 	case c >= '0' && c <= '9':
 		return int(c - '0')

@@ -30,15 +30,18 @@ func (k *codec) pair(in *input, m *message) {
 	}
 	lost := resp.AfterLoss || s.cutResponse
 	s.cutResponse = false
+	s.pipelined = s.pipelined || req != newest && req.First == newest.First
+	alone := req == newest && req.First >= s.lastResponse
 	switch {
-	case s.unsure:
-		if req != newest || req.First < s.lastResponse {
+	case s.unsure, s.pipelined && (lost || req.AfterLoss || s.cutRequest):
+		s.unsure, s.cutRequest = !alone, false
+		if !alone {
 			s.answered, m.orphan = newest.Seq+1, true
 			return
 		}
-		s.unsure = false
-	case s.pipelined && (lost || req.AfterLoss || s.cutRequest):
-		s.unsure, s.cutRequest = true, false
+	case resp.AfterLoss && req == newest && !req.AfterLoss:
+		// Each request before this response was seen and all but one are answered: the
+		// lost bytes are the answer to that one, and this answers one not seen.
 		s.answered, m.orphan = newest.Seq+1, true
 		return
 	case lost:
@@ -54,21 +57,22 @@ func (k *codec) pair(in *input, m *message) {
 // unanswered returns the oldest request from the one numbered seq on, and the
 // newest. The last may be in progress.
 func unanswered(q *protocol.Queue[message], seq uint64) (oldest, newest *item) {
-	for i := range q.Len() {
+	n := q.Len()
+	if newest = q.Open(); newest == nil || newest.Frame.method == "" {
+		if n == 0 {
+			return nil, nil
+		}
+		newest = q.At(n - 1)
+	}
+	if newest.Seq < seq {
+		return nil, nil
+	}
+	for i := range n {
 		if it := q.At(i); it.Seq >= seq {
-			if oldest == nil {
-				oldest = it
-			}
-			newest = it
+			return it, newest
 		}
 	}
-	if it := q.Open(); it != nil && it.Seq >= seq && it.Frame.method != "" {
-		if oldest == nil {
-			oldest = it
-		}
-		newest = it
-	}
-	return oldest, newest
+	return newest, newest
 }
 
 // stitch makes rows of the responses whose requests are complete, in the order
@@ -80,8 +84,7 @@ func (k *codec) stitch(s *stitcher) {
 			if early(s, resp) {
 				return
 			}
-			s.Drop(protocol.LostUnpaired)
-			s.Responses.Pop()
+			drop(s)
 			continue
 		}
 		k.giveUp(s, resp.Frame.request)
@@ -89,8 +92,7 @@ func (k *codec) stitch(s *stitcher) {
 			if open := s.Requests.Open(); open != nil && open.Seq == resp.Frame.request {
 				return
 			}
-			s.Drop(protocol.LostUnpaired)
-			s.Responses.Pop()
+			drop(s)
 			continue
 		}
 		k.emit(s, s.Requests.At(0), resp)
@@ -104,6 +106,13 @@ func (k *codec) stitch(s *stitcher) {
 	}
 	k.giveUp(s, answered)
 	k.expire(s)
+}
+
+// drop counts the oldest response, which makes no row.
+func drop(s *stitcher) {
+	s.State.lastResponse = max(s.State.lastResponse, s.Responses.At(0).Last)
+	s.Drop(protocol.LostUnpaired)
+	s.Responses.Pop()
 }
 
 // adopt pairs a response that came before its request, by their times.
@@ -128,7 +137,7 @@ func (k *codec) adopt(s *stitcher, resp *item) bool {
 
 // early reports whether the response may be waiting for a request yet to come.
 func early(s *stitcher, resp *item) bool {
-	return !resp.Frame.orphan && !resp.AfterLoss && s.Why != protocol.Closed && s.Requests.Len() == 0 &&
+	return !resp.Frame.orphan && !resp.AfterLoss && s.Why <= protocol.Tick && s.Requests.Len() == 0 &&
 		s.Responses.Len() <= maxEarly && s.Now-resp.Last < patience
 }
 
@@ -155,6 +164,7 @@ func (k *codec) expire(s *stitcher) {
 			return
 		}
 		s.State.answered = max(s.State.answered, req.Seq+1)
+		req.Frame.truncated = req.Frame.truncated || s.Why == protocol.GivenUp
 		k.emit(s, req, &item{Extent: protocol.Extent{First: s.Now, Last: s.Now}})
 		s.Requests.Pop()
 	}

@@ -25,7 +25,7 @@ func exchange(r *Record) *protocol.Exchange { return &r.Exchange }
 var Table = table.New("http_events",
 	"HTTP requests and their responses. time_ is when the last byte of the response was moved; "+
 		"for a request that was never answered it is when its connection ended or a timeout passed, and resp_status is 0.",
-	protocol.Columns(exchange, protocol.ResponseTime, append(columns(), ownColumns()...)...)...)
+	protocol.Columns(exchange, protocol.ResponseTime, append(columns(), ownColumns()...)...)...).WithSpan(span)
 
 // columns returns the columns of the compatibility set behind the common ones.
 func columns() []table.Column[Record] {
@@ -95,5 +95,5 @@ func parentID(m *message) string {
 	if m.trace == "" {
 		return ""
 	}
-	return m.trace[33:]
+	return m.trace[33:49]
 }

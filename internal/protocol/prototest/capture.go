@@ -11,6 +11,7 @@
 //	                                   were copied
 //	gap < 120                          120 bytes from the server were not seen
 //	eof < 5ms                          the server's byte stream ended
+//	tick 60s                           nothing came up to that time
 //	close 6ms                          the connection was closed
 //	joined                             the connection is older than the agent
 //	lossless                           what follows of a lost read cannot be known
@@ -36,6 +37,7 @@ const (
 	data kind = iota
 	gap
 	eof
+	tick
 	closed
 )
 
@@ -124,6 +126,8 @@ func parseEvent(line string) (e event, err error) {
 		e.kind = eof
 	case "close":
 		e.kind = closed
+	case "tick":
+		e.kind = tick
 	default:
 		return e, fmt.Errorf("%q: not an event", word)
 	}

@@ -74,6 +74,8 @@ func (p *player) play(e event) {
 		p.pos[side] += uint64(e.len)
 	case eof:
 		p.stream.EOF(side, p.now)
+	case tick:
+		p.engine.Expire(p.now)
 	case closed:
 		p.stream.Close(p.now)
 		p.closed = true

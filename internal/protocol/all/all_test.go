@@ -1,0 +1,31 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package all
+
+import (
+	"path/filepath"
+	"testing"
+)
+
+// TestAllAreListed compares the list with the folders that hold captures, and
+// checks that no name is there twice.
+func TestAllAreListed(t *testing.T) {
+	folders, err := filepath.Glob("../*/testdata/*.capture")
+	if err != nil {
+		t.Fatal(err)
+	}
+	have := map[string]bool{}
+	for _, capture := range folders {
+		have[filepath.Dir(filepath.Dir(capture))] = true
+	}
+	names := map[string]bool{}
+	for _, p := range Protocols(Config{}) {
+		if names[p.Name()] {
+			t.Errorf("%s is there twice", p.Name())
+		}
+		names[p.Name()] = true
+	}
+	if len(have) != len(names) {
+		t.Errorf("%d folders hold captures, %d protocols are listed", len(have), len(names))
+	}
+}

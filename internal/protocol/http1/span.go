@@ -1,0 +1,72 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package http1
+
+import (
+	"slices"
+	"strconv"
+	"strings"
+
+	"github.com/puck-otel/puck/internal/protocol"
+	"github.com/puck-otel/puck/internal/table"
+)
+
+// errorTypes holds the decimal text of each status code that may be an error.
+var errorTypes = func() (texts [1000]string) {
+	for status := 400; status < len(texts); status++ {
+		texts[status] = strconv.Itoa(status)
+	}
+	return texts
+}()
+
+// noResponse is the error.type of a request whose connection ended, or that
+// waited for too long, without a response.
+const noResponse = "no_response"
+
+// span makes a span by the semantic conventions for HTTP.
+func span(r *Record, s *table.Span) {
+	s.Name, s.Target = "HTTP", r.req.route
+	if slices.Contains(methods[:], r.req.method) {
+		s.Name = r.req.method
+	}
+	s.Protocol, s.Scheme = "http", "http"
+	if r.Conn.Encrypted {
+		s.Scheme = "https"
+	}
+	s.Transport = table.Transport(r.Conn.Transport)
+	s.ServerName = hostName(r.req.host)
+	s.Start, s.End = r.Request.First, r.Response.Last
+	s.TraceState = r.req.traceState
+	if r.req.trace != "" {
+		copyHex(s.TraceID[:], r.req.trace[:32])
+		copyHex(s.ParentID[:], r.req.trace[33:49])
+		s.Sampled = nibble(r.req.trace[51])&1 != 0
+	}
+	// A client is at fault for a 4xx, so that to the server it is no error.
+	least := uint16(400)
+	if r.Conn.Role == protocol.Server {
+		least = 500
+	}
+	switch status := r.resp.status; {
+	case status >= least && int(status) < len(errorTypes):
+		s.Failed, s.ErrorType = true, errorTypes[status]
+	case status == 0 && !r.truncated():
+		s.Failed, s.ErrorType = true, noResponse
+	}
+}
+
+// hostName returns the Host field without its port.
+func hostName(host string) string {
+	if end := strings.LastIndexByte(host, ']'); end >= 0 {
+		return strings.TrimPrefix(host[:end], "[")
+	}
+	name, _, _ := strings.Cut(host, ":")
+	return name
+}
+
+// copyHex decodes hexadecimal digits that were checked before.
+func copyHex(to []byte, digits string) {
+	for i := range to {
+		to[i] = byte(nibble(digits[2*i])<<4 | nibble(digits[2*i+1]))
+	}
+}

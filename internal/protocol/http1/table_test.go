@@ -1,0 +1,169 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package http1
+
+import (
+	"encoding/hex"
+	"os"
+	"strings"
+	"testing"
+
+	"github.com/puck-otel/puck/internal/protocol"
+	"github.com/puck-otel/puck/internal/table"
+)
+
+// TestTableIsCompatible compares the table's first columns with the interface
+// that scripts rely on.
+func TestTableIsCompatible(t *testing.T) {
+	raw, err := os.ReadFile("../../table/testdata/tables.tsv")
+	if err != nil {
+		t.Fatal(err)
+	}
+	i := 0
+	for row := range strings.Lines(string(raw)) {
+		want := strings.Split(strings.TrimSpace(row), "\t")
+		if want[0] != Table.Name {
+			continue
+		}
+		c := Table.Columns[i]
+		got := []string{Table.Name, c.Name, c.Type.String(), string(c.Pattern), string(c.Semantic)}
+		if strings.Join(got, " ") != strings.Join(want, " ") {
+			t.Errorf("column %d is %v, want %v", i, got, want)
+		}
+		i++
+	}
+	if i != 22 {
+		t.Errorf("%d columns compared, want 22", i)
+	}
+	for _, c := range Table.Columns {
+		if keeps := strings.HasSuffix(c.Name, "_body") || strings.HasSuffix(c.Name, "_headers"); keeps != c.Sensitive {
+			t.Errorf("%s: sensitive is %v, want %v", c.Name, c.Sensitive, keeps)
+		}
+	}
+}
+
+func TestMatch(t *testing.T) {
+	for data, want := range map[string]protocol.Match{
+		"GET / HTTP/1.1\r\n":                      protocol.IsRequest,
+		"\r\nGET / HTTP/1.0\n":                    protocol.IsRequest,
+		"VERSION-CONTROL /a HTTP/1.1\r\n":         protocol.IsRequest,
+		"OPTIONS * HTTP/1.1\r\n":                  protocol.IsRequest,
+		"CONNECT [::1]:443 HTTP/1.1\r\n":          protocol.IsRequest,
+		"GET /" + strings.Repeat("a", 2000):       protocol.IsRequest,
+		"HTTP/1.1 200":                            protocol.IsResponse,
+		"HTTP/1.0 404 Not Found\r\n":              protocol.IsResponse,
+		"G":                                       protocol.Maybe,
+		"GET /a":                                  protocol.Maybe,
+		"HTTP/1.1":                                protocol.Maybe,
+		"GET / HTTP/1.":                           protocol.Maybe,
+		"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n":        protocol.No,
+		"GET / HTTP/1.1x\r\n":                     protocol.No,
+		"GET /a b HTTP/1.1\r\n":                   protocol.No,
+		"GET  HTTP/1.1\r\n":                       protocol.No,
+		"get / HTTP/1.1\r\n":                      protocol.No,
+		"GET key\r\n":                             protocol.No,
+		"HTTP/1.1 OK\r\n":                         protocol.No,
+		"HTTP/2 200\r\n":                          protocol.No,
+		"\x16\x03\x01":                            protocol.No,
+		"*1\r\n$4\r\nPING\r\n":                    protocol.No,
+		strings.Repeat("A", maxMethod+1):          protocol.No,
+		"GET /\x01 HTTP/1.1\r\n":                  protocol.No,
+		"INFO {\"server_id\":\"x\"} HTTP/1.1\r\n": protocol.IsRequest,
+	} {
+		c := &protocol.Conn{Transport: protocol.TCP}
+		if got := match(c, protocol.Either, []byte(data)); got != want {
+			t.Errorf("%.40q: %d, want %d", data, got, want)
+		}
+	}
+}
+
+func TestTraceparent(t *testing.T) {
+	const trace, parent = "4bf92f3577b34da6a3ce929d0e0e4736", "00f067aa0ba902b7"
+	for text, want := range map[string]bool{
+		"00-" + trace + "-" + parent + "-01":                   true,
+		"00-" + trace + "-" + parent + "-00":                   true,
+		"cc-" + trace + "-" + parent + "-01-more":              true,
+		"cc-" + trace + "-" + parent + "-01":                   true,
+		"cc-" + trace + "-" + parent + "-01x":                  false,
+		"00-" + trace + "-" + parent + "-01-more":              false,
+		"ff-" + trace + "-" + parent + "-01":                   false,
+		"00-" + strings.ToUpper(trace) + "-" + parent + "-01":  false,
+		"00-" + strings.Repeat("0", 32) + "-" + parent + "-01": false,
+		"00-" + trace + "-0000000000000000-01":                 false,
+		"00-" + trace + "-" + parent + "-0g":                   false,
+		"00-" + trace + "_" + parent + "-01":                   false,
+		"00-" + trace + "-" + parent:                           false,
+		"":                                                     false,
+	} {
+		if got := validTraceparent([]byte(text)); got != want {
+			t.Errorf("%q: %v, want %v", text, got, want)
+		}
+	}
+}
+
+func TestRedact(t *testing.T) {
+	for target, want := range map[string]string{
+		"/a?b=c":      "/a?b=REDACTED",
+		"/a?b=c&d=&e": "/a?b=REDACTED&d=REDACTED&e",
+		"/?=":         "/?=REDACTED",
+		"/?":          "/?",
+		"/?&&a=b=c&":  "/?&&a=REDACTED&",
+	} {
+		if got := string(redact(nil, []byte(target), strings.IndexByte(target, '?')+1)); got != want {
+			t.Errorf("%s: %s, want %s", target, got, want)
+		}
+	}
+}
+
+// TestSpan plays one exchange as either end and looks at the span.
+func TestSpan(t *testing.T) {
+	const trace, parent = "4bf92f3577b34da6a3ce929d0e0e4736", "00f067aa0ba902b7"
+	for _, test := range []struct {
+		role           protocol.Role
+		status         string
+		failed         bool
+		errorType      string
+		encrypted      bool
+		method, scheme string
+	}{
+		{protocol.Client, "200 OK", false, "", false, "GET", "http"},
+		{protocol.Client, "404 Not Found", true, "404", true, "GET", "https"},
+		{protocol.Server, "404 Not Found", false, "", false, "GET", "http"},
+		{protocol.Server, "503 Busy", true, "503", false, "FROB", "http"},
+		{protocol.Server, "", true, noResponse, false, "GET", "http"},
+	} {
+		var got table.Span
+		e := protocol.NewEngine(protocol.Config{}, []protocol.Protocol{New(Config{
+			Route: func(_ *protocol.Conn, path []byte) string { return "route of " + string(path) },
+		})}, func(_ *protocol.Conn, r *table.Row) { got = r.Span })
+		s := e.Open(&protocol.Conn{Role: test.role, Transport: protocol.TCP, Encrypted: test.encrypted})
+		request, response := protocol.Send, protocol.Recv
+		if test.role == protocol.Server {
+			request, response = response, request
+		}
+		play := func(side protocol.Side, at int64, data string) {
+			s.Data(side, protocol.Segment{Len: uint32(len(data)), Time: at, Data: []byte(data)})
+		}
+		play(request, 100, test.method+" /a/1?q=2 HTTP/1.1\r\nHost: [::1]:80\r\ntraceparent: 00-"+trace+"-"+parent+"-01\r\ntracestate: a=b\r\n\r\n")
+		if test.status != "" {
+			play(response, 200, "HTTP/1.1 "+test.status+"\r\nContent-Length: 0\r\n\r\n")
+		}
+		s.Close(300)
+		want := table.Span{
+			Name: test.method, Target: "route of /a/1", ErrorType: test.errorType, Failed: test.failed,
+			Protocol: "http", Scheme: test.scheme, ServerName: "::1", TraceState: "a=b",
+			Start: 100, End: 200, Sampled: true, Transport: table.TCP,
+		}
+		if test.method == "FROB" {
+			want.Name = "HTTP"
+		}
+		if test.status == "" {
+			want.End = 300
+		}
+		hex.Decode(want.TraceID[:], []byte(trace))
+		hex.Decode(want.ParentID[:], []byte(parent))
+		if got != want {
+			t.Errorf("%+v:\n got %+v\nwant %+v", test, got, want)
+		}
+	}
+}
