@@ -1,0 +1,124 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package e2e
+
+import (
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+)
+
+// residentLimit is the most memory in MiB that the collector may have in these
+// tests, well below the 400 that config/local.yaml lets it have.
+const residentLimit = 256
+
+// resident returns the memory of a process in MiB.
+func resident(t *testing.T, pid int) float64 {
+	t.Helper()
+	raw, err := os.ReadFile(filepath.Join("/proc", strconv.Itoa(pid), "status"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, rest, _ := strings.Cut(string(raw), "VmRSS:")
+	kib, err := strconv.ParseFloat(strings.Fields(rest)[0], 64)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return kib / 1024
+}
+
+// awaitEmpty waits until neither the kernel's map nor the receiver holds a
+// connection of the tests' traffic. Connections that the configuration leaves out
+// are in the map as well, marked as such.
+func (c *collector) awaitEmpty() {
+	c.t.Helper()
+	err := poll(time.Minute, func() error {
+		if n := c.metric("protocol_trace_open_connections"); n != 0 {
+			return fmt.Errorf("the receiver holds %.0f connections", n)
+		}
+		if n := c.tracedConnections(); n != 0 {
+			return fmt.Errorf("the map has %d entries", n)
+		}
+		return nil
+	})
+	if err != nil {
+		c.t.Errorf("%v\n%s", err, strings.Join(c.ownMetrics(), "\n"))
+	}
+}
+
+// TestManyConnections has 10,000 idle connections beside 500 busy ones.
+func TestManyConnections(t *testing.T) {
+	s := nginx(t)
+	c := trace(t, ports(s.port))
+	empty := resident(t, c.process.pid())
+	client, closeAll := idle(t, s, 10_000)
+	opened := resident(t, c.process.pid())
+	result := loadOnce(t, s, "-requests", "100000", "-connections", "500", "-path", "/tiny")
+	busy := resident(t, c.process.pid())
+	if n := c.metric("protocol_trace_open_connections"); n < 20_000 {
+		t.Errorf("the receiver holds %.0f connections, want both ends of 10,000", n)
+	}
+	closeAll()
+	if client.err != nil {
+		t.Error(client.err)
+	}
+	c.awaitEmpty()
+	t.Logf("%d requests; resident: %.0f MiB at first, %.0f with 10,000 idle connections, %.0f under load, %.0f after all were closed",
+		result.Requests, empty, opened, busy, resident(t, c.process.pid()))
+	if most := max(opened, busy); most > residentLimit {
+		t.Errorf("resident memory reached %.0f MiB, the limit is %d", most, residentLimit)
+	}
+}
+
+// TestConnectionsComeAndGo opens and closes 100,000 connections.
+func TestConnectionsComeAndGo(t *testing.T) {
+	s := nginx(t)
+	c := trace(t, ports(s.port))
+	loadOnce(t, s, "-requests", "20000", "-connections", "32", "-fresh", "-path", "/tiny")
+	warm := resident(t, c.process.pid())
+	loadOnce(t, s, "-requests", "80000", "-connections", "32", "-fresh", "-path", "/tiny")
+	c.awaitEmpty()
+	after := resident(t, c.process.pid())
+	t.Logf("resident: %.0f MiB after 20,000 connections, %.0f after 100,000", warm, after)
+	if after > warm+32 {
+		t.Errorf("resident memory went from %.0f to %.0f MiB: something is kept of closed connections", warm, after)
+	}
+}
+
+// TestKilledProcesses kills a server and its client in the middle of their work.
+func TestKilledProcesses(t *testing.T) {
+	keep := goServer(t)
+	port := freePort(t)
+	socket := filepath.Join(t.TempDir(), "http.sock")
+	c := trace(t, "include: {executables: [gopeer]}", "unix_sockets: true")
+	for i := range 6 {
+		listen, network := fmt.Sprintf("127.0.0.1:%d", port), "tcp"
+		if i%3 == 2 {
+			listen, network = fmt.Sprint(socket, i), "unix"
+		}
+		victim := start(t, exec.Command(tools(t).peer, "serve", "-listen", listen, "-network", network))
+		victim.awaitLine("listening on", startTimeout)
+		load := start(t, exec.Command(tools(t).peer, "load", "-address", listen, "-network", network, "-requests", "1000000", "-connections", "50"))
+		time.Sleep(300 * time.Millisecond)
+		if load.ended() {
+			t.Fatalf("the load ended early: %s", load.tail())
+		}
+		first, second := load, victim
+		if i%2 == 0 {
+			first, second = victim, load
+		}
+		for _, p := range []*process{first, second} {
+			// Its error is that it was killed.
+			_ = p.end(syscall.SIGKILL, startTimeout)
+		}
+	}
+	curl(t, keep.url("/m/after"))
+	c.awaitCount(1, path("/m/after"))
+	c.awaitEmpty()
+}
