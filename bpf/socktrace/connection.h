@@ -179,6 +179,10 @@ static __always_inline struct connection *enter_connection(struct socket_ref *re
 	fresh.transport = transport_of(sk);
 	if (!fresh.transport)
 		return NULL;
+	/* A socket that ended without a word was at this address before. */
+	conn = bpf_map_lookup_elem(&connections, &key);
+	if (conn)
+		remove_connection(conn, key);
 	fresh.id = id;
 	fresh.inode = ref->inode;
 	fresh.role = role;

@@ -9,6 +9,7 @@ import (
 	"net/netip"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -445,6 +446,43 @@ func TestNothingStays(t *testing.T) {
 	}
 	if counters[MapFull] != 0 || counters[Opened] < 2*churned {
 		t.Errorf("opened %d, no room for %d", counters[Opened], counters[MapFull])
+	}
+}
+
+// Sockets of killed processes whose addresses are used again are told of as closed.
+func TestAddressReuse(t *testing.T) {
+	tr := start(t, testConfig())
+	var pids []uint32
+	for range 20 {
+		p := launch(t, "linger")
+		p.expect("lingering")
+		if err := unix.Kill(int(p.pid), unix.SIGKILL); err != nil {
+			t.Fatal(err)
+		}
+		p.reap()
+		pids = append(pids, p.pid)
+	}
+	swept := map[uint64]bool{}
+	if err := tr.Sweep(0, func(id uint64) { swept[id] = true }); err != nil {
+		t.Fatal(err)
+	}
+	open := 0
+	ended := func() bool {
+		tr.mu.Lock()
+		defer tr.mu.Unlock()
+		open = 0
+		for id, c := range tr.conns {
+			if slices.Contains(pids, c.open.Tgid) && c.closed == nil && !swept[id] {
+				open++
+			}
+		}
+		return open == 0
+	}
+	for deadline := time.Now().Add(10 * time.Second); !ended() && time.Now().Before(deadline); {
+		time.Sleep(10 * time.Millisecond)
+	}
+	if open != 0 {
+		t.Errorf("%d connections of killed processes were never ended", open)
 	}
 }
 

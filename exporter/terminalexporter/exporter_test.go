@@ -277,8 +277,10 @@ func TestLifecycle(t *testing.T) {
 		}
 	}
 	unstarted := newExporter(set, cfg, os.Stdout)
-	if unstarted.shutdown(ctx) != nil || unstarted.shutdown(ctx) != nil {
-		t.Error("Shutdown without Start, twice, is an error")
+	for range 2 {
+		if err := unstarted.shutdown(ctx); err != nil {
+			t.Errorf("shutdown without start: %v", err)
+		}
 	}
 }
 

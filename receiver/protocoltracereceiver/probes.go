@@ -24,7 +24,7 @@ func (r *protocolTrace) probeLogs(probes []socktrace.Probe) plog.Logs {
 	var row table.Row
 	for _, p := range probes {
 		record := tables.Probe{
-			Time: now, Source: r.settings.ID.Type().String(), Tracepoint: p.Hook, Status: status(p.Err),
+			Time: now, UPID: self.UPID, Source: r.settings.ID.Type().String(), Tracepoint: p.Hook, Status: status(p.Err),
 		}
 		if p.Err != nil {
 			record.Error = p.Err.Error()

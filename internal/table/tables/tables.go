@@ -104,7 +104,7 @@ const (
 // Probe is a record of probe_status: the end of an attempt to attach one probe.
 type Probe struct {
 	Time       int64    // nanoseconds since the UNIX epoch
-	UPID       table.ID // the process that the probe is in, zero for the kernel's
+	UPID       table.ID // the process that the probe is in; for the kernel, the agent
 	Source     string   // the component that wanted the probe: protocol_trace
 	Tracepoint string   // what it hooks: syscalls/sys_exit_read
 	Status     int64
@@ -117,7 +117,7 @@ var ProbeStatus = table.New("probe_status",
 	"What each source could and could not attach, one row an attempt.",
 	table.Col("time_", "When it was tried.",
 		func(r *Probe) table.Time { return table.Time(r.Time) }).Is(table.MetricCounter, table.None),
-	table.Col("upid", "The process that the probe is in, zero for probes in the kernel.",
+	table.Col("upid", "The process that the probe is in; for a probe in the kernel, the agent.",
 		func(r *Probe) table.ID { return r.UPID }).Is(table.General, table.UPID),
 	table.Col("source_connector", "The component that the probe belongs to.",
 		func(r *Probe) string { return r.Source }).Is(table.General, table.None),
