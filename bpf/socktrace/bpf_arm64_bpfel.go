@@ -267,66 +267,68 @@ const (
 //
 // Used for safe lookups in a Collection or CollectionSpec.
 const (
-	bpfMapConnections          = "connections"
-	bpfMapCounters             = "counters"
-	bpfMapNextIds              = "next_ids"
-	bpfMapPorts                = "ports"
-	bpfMapProcesses            = "processes"
-	bpfMapRings                = "rings"
-	bpfMapScratches            = "scratches"
-	bpfMapVerdicts             = "verdicts"
-	bpfProgIterConnections     = "iter_connections"
-	bpfProgIterSockets         = "iter_sockets"
-	bpfProgTraceAccept4Exit    = "trace_accept4_exit"
-	bpfProgTraceAcceptExit     = "trace_accept_exit"
-	bpfProgTraceCloseEnter     = "trace_close_enter"
-	bpfProgTraceConnectExit    = "trace_connect_exit"
-	bpfProgTraceProcessExec    = "trace_process_exec"
-	bpfProgTraceProcessExit    = "trace_process_exit"
-	bpfProgTraceReadExit       = "trace_read_exit"
-	bpfProgTraceReadvExit      = "trace_readv_exit"
-	bpfProgTraceRecvfromExit   = "trace_recvfrom_exit"
-	bpfProgTraceRecvmmsgExit   = "trace_recvmmsg_exit"
-	bpfProgTraceRecvmsgExit    = "trace_recvmsg_exit"
-	bpfProgTraceSendfileExit   = "trace_sendfile_exit"
-	bpfProgTraceSendmmsgExit   = "trace_sendmmsg_exit"
-	bpfProgTraceSendmsgExit    = "trace_sendmsg_exit"
-	bpfProgTraceSendtoExit     = "trace_sendto_exit"
-	bpfProgTraceSockState      = "trace_sock_state"
-	bpfProgTraceSpliceExit     = "trace_splice_exit"
-	bpfProgTraceTcpDestroy     = "trace_tcp_destroy"
-	bpfProgTraceWriteExit      = "trace_write_exit"
-	bpfProgTraceWritevExit     = "trace_writev_exit"
-	bpfVarAdopted              = "adopted"
-	bpfVarAgentTgid            = "agent_tgid"
-	bpfVarCaptureSize          = "capture_size"
-	bpfVarIdStride             = "id_stride"
-	bpfVarOnlyIncludedPorts    = "only_included_ports"
-	bpfVarRingMask             = "ring_mask"
-	bpfVarTraceClients         = "trace_clients"
-	bpfVarTraceServers         = "trace_servers"
-	bpfVarTraceUdp             = "trace_udp"
-	bpfVarTraceUnix            = "trace_unix"
-	bpfVarUnusedCloseEvent     = "unused_close_event"
-	bpfVarUnusedConnectionFlag = "unused_connection_flag"
-	bpfVarUnusedCounter        = "unused_counter"
-	bpfVarUnusedDataEvent      = "unused_data_event"
-	bpfVarUnusedDatagramPeer   = "unused_datagram_peer"
-	bpfVarUnusedEndEvent       = "unused_end_event"
-	bpfVarUnusedEventKind      = "unused_event_kind"
-	bpfVarUnusedExitEvent      = "unused_exit_event"
-	bpfVarUnusedLimit          = "unused_limit"
-	bpfVarUnusedLiveSocket     = "unused_live_socket"
-	bpfVarUnusedOpenEvent      = "unused_open_event"
-	bpfVarUnusedPortRule       = "unused_port_rule"
-	bpfVarUnusedProcessEvent   = "unused_process_event"
-	bpfVarUnusedProcessVerdict = "unused_process_verdict"
-	bpfVarUnusedRole           = "unused_role"
-	bpfVarUnusedSide           = "unused_side"
-	bpfVarUnusedTransport      = "unused_transport"
-	bpfVarUnusedVerdict        = "unused_verdict"
-	bpfVarVerdictMask          = "verdict_mask"
-	bpfVarWakeupBytes          = "wakeup_bytes"
+	bpfMapConnections                = "connections"
+	bpfMapCounters                   = "counters"
+	bpfMapNextIds                    = "next_ids"
+	bpfMapPorts                      = "ports"
+	bpfMapProcesses                  = "processes"
+	bpfMapRings                      = "rings"
+	bpfMapScratches                  = "scratches"
+	bpfMapVerdicts                   = "verdicts"
+	bpfProgIterConnections           = "iter_connections"
+	bpfProgIterSockets               = "iter_sockets"
+	bpfProgTraceAccept4Exit          = "trace_accept4_exit"
+	bpfProgTraceAcceptExit           = "trace_accept_exit"
+	bpfProgTraceCloseEnter           = "trace_close_enter"
+	bpfProgTraceConnectExit          = "trace_connect_exit"
+	bpfProgTraceProcessExec          = "trace_process_exec"
+	bpfProgTraceProcessExit          = "trace_process_exit"
+	bpfProgTraceReadExit             = "trace_read_exit"
+	bpfProgTraceReadvExit            = "trace_readv_exit"
+	bpfProgTraceRecvfromExit         = "trace_recvfrom_exit"
+	bpfProgTraceRecvmmsgExit         = "trace_recvmmsg_exit"
+	bpfProgTraceRecvmmsgExitUnrolled = "trace_recvmmsg_exit_unrolled"
+	bpfProgTraceRecvmsgExit          = "trace_recvmsg_exit"
+	bpfProgTraceSendfileExit         = "trace_sendfile_exit"
+	bpfProgTraceSendmmsgExit         = "trace_sendmmsg_exit"
+	bpfProgTraceSendmmsgExitUnrolled = "trace_sendmmsg_exit_unrolled"
+	bpfProgTraceSendmsgExit          = "trace_sendmsg_exit"
+	bpfProgTraceSendtoExit           = "trace_sendto_exit"
+	bpfProgTraceSockState            = "trace_sock_state"
+	bpfProgTraceSpliceExit           = "trace_splice_exit"
+	bpfProgTraceTcpDestroy           = "trace_tcp_destroy"
+	bpfProgTraceWriteExit            = "trace_write_exit"
+	bpfProgTraceWritevExit           = "trace_writev_exit"
+	bpfVarAdopted                    = "adopted"
+	bpfVarAgentTgid                  = "agent_tgid"
+	bpfVarCaptureSize                = "capture_size"
+	bpfVarIdStride                   = "id_stride"
+	bpfVarOnlyIncludedPorts          = "only_included_ports"
+	bpfVarRingMask                   = "ring_mask"
+	bpfVarTraceClients               = "trace_clients"
+	bpfVarTraceServers               = "trace_servers"
+	bpfVarTraceUdp                   = "trace_udp"
+	bpfVarTraceUnix                  = "trace_unix"
+	bpfVarUnusedCloseEvent           = "unused_close_event"
+	bpfVarUnusedConnectionFlag       = "unused_connection_flag"
+	bpfVarUnusedCounter              = "unused_counter"
+	bpfVarUnusedDataEvent            = "unused_data_event"
+	bpfVarUnusedDatagramPeer         = "unused_datagram_peer"
+	bpfVarUnusedEndEvent             = "unused_end_event"
+	bpfVarUnusedEventKind            = "unused_event_kind"
+	bpfVarUnusedExitEvent            = "unused_exit_event"
+	bpfVarUnusedLimit                = "unused_limit"
+	bpfVarUnusedLiveSocket           = "unused_live_socket"
+	bpfVarUnusedOpenEvent            = "unused_open_event"
+	bpfVarUnusedPortRule             = "unused_port_rule"
+	bpfVarUnusedProcessEvent         = "unused_process_event"
+	bpfVarUnusedProcessVerdict       = "unused_process_verdict"
+	bpfVarUnusedRole                 = "unused_role"
+	bpfVarUnusedSide                 = "unused_side"
+	bpfVarUnusedTransport            = "unused_transport"
+	bpfVarUnusedVerdict              = "unused_verdict"
+	bpfVarVerdictMask                = "verdict_mask"
+	bpfVarWakeupBytes                = "wakeup_bytes"
 )
 
 // loadBpf returns the embedded CollectionSpec for bpf.
@@ -371,28 +373,30 @@ type bpfSpecs struct {
 //
 // It can be passed ebpf.CollectionSpec.Assign.
 type bpfProgramSpecs struct {
-	IterConnections   *ebpf.ProgramSpec `ebpf:"iter_connections"`
-	IterSockets       *ebpf.ProgramSpec `ebpf:"iter_sockets"`
-	TraceAccept4Exit  *ebpf.ProgramSpec `ebpf:"trace_accept4_exit"`
-	TraceAcceptExit   *ebpf.ProgramSpec `ebpf:"trace_accept_exit"`
-	TraceCloseEnter   *ebpf.ProgramSpec `ebpf:"trace_close_enter"`
-	TraceConnectExit  *ebpf.ProgramSpec `ebpf:"trace_connect_exit"`
-	TraceProcessExec  *ebpf.ProgramSpec `ebpf:"trace_process_exec"`
-	TraceProcessExit  *ebpf.ProgramSpec `ebpf:"trace_process_exit"`
-	TraceReadExit     *ebpf.ProgramSpec `ebpf:"trace_read_exit"`
-	TraceReadvExit    *ebpf.ProgramSpec `ebpf:"trace_readv_exit"`
-	TraceRecvfromExit *ebpf.ProgramSpec `ebpf:"trace_recvfrom_exit"`
-	TraceRecvmmsgExit *ebpf.ProgramSpec `ebpf:"trace_recvmmsg_exit"`
-	TraceRecvmsgExit  *ebpf.ProgramSpec `ebpf:"trace_recvmsg_exit"`
-	TraceSendfileExit *ebpf.ProgramSpec `ebpf:"trace_sendfile_exit"`
-	TraceSendmmsgExit *ebpf.ProgramSpec `ebpf:"trace_sendmmsg_exit"`
-	TraceSendmsgExit  *ebpf.ProgramSpec `ebpf:"trace_sendmsg_exit"`
-	TraceSendtoExit   *ebpf.ProgramSpec `ebpf:"trace_sendto_exit"`
-	TraceSockState    *ebpf.ProgramSpec `ebpf:"trace_sock_state"`
-	TraceSpliceExit   *ebpf.ProgramSpec `ebpf:"trace_splice_exit"`
-	TraceTcpDestroy   *ebpf.ProgramSpec `ebpf:"trace_tcp_destroy"`
-	TraceWriteExit    *ebpf.ProgramSpec `ebpf:"trace_write_exit"`
-	TraceWritevExit   *ebpf.ProgramSpec `ebpf:"trace_writev_exit"`
+	IterConnections           *ebpf.ProgramSpec `ebpf:"iter_connections"`
+	IterSockets               *ebpf.ProgramSpec `ebpf:"iter_sockets"`
+	TraceAccept4Exit          *ebpf.ProgramSpec `ebpf:"trace_accept4_exit"`
+	TraceAcceptExit           *ebpf.ProgramSpec `ebpf:"trace_accept_exit"`
+	TraceCloseEnter           *ebpf.ProgramSpec `ebpf:"trace_close_enter"`
+	TraceConnectExit          *ebpf.ProgramSpec `ebpf:"trace_connect_exit"`
+	TraceProcessExec          *ebpf.ProgramSpec `ebpf:"trace_process_exec"`
+	TraceProcessExit          *ebpf.ProgramSpec `ebpf:"trace_process_exit"`
+	TraceReadExit             *ebpf.ProgramSpec `ebpf:"trace_read_exit"`
+	TraceReadvExit            *ebpf.ProgramSpec `ebpf:"trace_readv_exit"`
+	TraceRecvfromExit         *ebpf.ProgramSpec `ebpf:"trace_recvfrom_exit"`
+	TraceRecvmmsgExit         *ebpf.ProgramSpec `ebpf:"trace_recvmmsg_exit"`
+	TraceRecvmmsgExitUnrolled *ebpf.ProgramSpec `ebpf:"trace_recvmmsg_exit_unrolled"`
+	TraceRecvmsgExit          *ebpf.ProgramSpec `ebpf:"trace_recvmsg_exit"`
+	TraceSendfileExit         *ebpf.ProgramSpec `ebpf:"trace_sendfile_exit"`
+	TraceSendmmsgExit         *ebpf.ProgramSpec `ebpf:"trace_sendmmsg_exit"`
+	TraceSendmmsgExitUnrolled *ebpf.ProgramSpec `ebpf:"trace_sendmmsg_exit_unrolled"`
+	TraceSendmsgExit          *ebpf.ProgramSpec `ebpf:"trace_sendmsg_exit"`
+	TraceSendtoExit           *ebpf.ProgramSpec `ebpf:"trace_sendto_exit"`
+	TraceSockState            *ebpf.ProgramSpec `ebpf:"trace_sock_state"`
+	TraceSpliceExit           *ebpf.ProgramSpec `ebpf:"trace_splice_exit"`
+	TraceTcpDestroy           *ebpf.ProgramSpec `ebpf:"trace_tcp_destroy"`
+	TraceWriteExit            *ebpf.ProgramSpec `ebpf:"trace_write_exit"`
+	TraceWritevExit           *ebpf.ProgramSpec `ebpf:"trace_writev_exit"`
 }
 
 // bpfMapSpecs contains maps before they are loaded into the kernel.
@@ -528,28 +532,30 @@ type bpfVariables struct {
 //
 // It can be passed to loadBpfObjects or ebpf.CollectionSpec.LoadAndAssign.
 type bpfPrograms struct {
-	IterConnections   *ebpf.Program `ebpf:"iter_connections"`
-	IterSockets       *ebpf.Program `ebpf:"iter_sockets"`
-	TraceAccept4Exit  *ebpf.Program `ebpf:"trace_accept4_exit"`
-	TraceAcceptExit   *ebpf.Program `ebpf:"trace_accept_exit"`
-	TraceCloseEnter   *ebpf.Program `ebpf:"trace_close_enter"`
-	TraceConnectExit  *ebpf.Program `ebpf:"trace_connect_exit"`
-	TraceProcessExec  *ebpf.Program `ebpf:"trace_process_exec"`
-	TraceProcessExit  *ebpf.Program `ebpf:"trace_process_exit"`
-	TraceReadExit     *ebpf.Program `ebpf:"trace_read_exit"`
-	TraceReadvExit    *ebpf.Program `ebpf:"trace_readv_exit"`
-	TraceRecvfromExit *ebpf.Program `ebpf:"trace_recvfrom_exit"`
-	TraceRecvmmsgExit *ebpf.Program `ebpf:"trace_recvmmsg_exit"`
-	TraceRecvmsgExit  *ebpf.Program `ebpf:"trace_recvmsg_exit"`
-	TraceSendfileExit *ebpf.Program `ebpf:"trace_sendfile_exit"`
-	TraceSendmmsgExit *ebpf.Program `ebpf:"trace_sendmmsg_exit"`
-	TraceSendmsgExit  *ebpf.Program `ebpf:"trace_sendmsg_exit"`
-	TraceSendtoExit   *ebpf.Program `ebpf:"trace_sendto_exit"`
-	TraceSockState    *ebpf.Program `ebpf:"trace_sock_state"`
-	TraceSpliceExit   *ebpf.Program `ebpf:"trace_splice_exit"`
-	TraceTcpDestroy   *ebpf.Program `ebpf:"trace_tcp_destroy"`
-	TraceWriteExit    *ebpf.Program `ebpf:"trace_write_exit"`
-	TraceWritevExit   *ebpf.Program `ebpf:"trace_writev_exit"`
+	IterConnections           *ebpf.Program `ebpf:"iter_connections"`
+	IterSockets               *ebpf.Program `ebpf:"iter_sockets"`
+	TraceAccept4Exit          *ebpf.Program `ebpf:"trace_accept4_exit"`
+	TraceAcceptExit           *ebpf.Program `ebpf:"trace_accept_exit"`
+	TraceCloseEnter           *ebpf.Program `ebpf:"trace_close_enter"`
+	TraceConnectExit          *ebpf.Program `ebpf:"trace_connect_exit"`
+	TraceProcessExec          *ebpf.Program `ebpf:"trace_process_exec"`
+	TraceProcessExit          *ebpf.Program `ebpf:"trace_process_exit"`
+	TraceReadExit             *ebpf.Program `ebpf:"trace_read_exit"`
+	TraceReadvExit            *ebpf.Program `ebpf:"trace_readv_exit"`
+	TraceRecvfromExit         *ebpf.Program `ebpf:"trace_recvfrom_exit"`
+	TraceRecvmmsgExit         *ebpf.Program `ebpf:"trace_recvmmsg_exit"`
+	TraceRecvmmsgExitUnrolled *ebpf.Program `ebpf:"trace_recvmmsg_exit_unrolled"`
+	TraceRecvmsgExit          *ebpf.Program `ebpf:"trace_recvmsg_exit"`
+	TraceSendfileExit         *ebpf.Program `ebpf:"trace_sendfile_exit"`
+	TraceSendmmsgExit         *ebpf.Program `ebpf:"trace_sendmmsg_exit"`
+	TraceSendmmsgExitUnrolled *ebpf.Program `ebpf:"trace_sendmmsg_exit_unrolled"`
+	TraceSendmsgExit          *ebpf.Program `ebpf:"trace_sendmsg_exit"`
+	TraceSendtoExit           *ebpf.Program `ebpf:"trace_sendto_exit"`
+	TraceSockState            *ebpf.Program `ebpf:"trace_sock_state"`
+	TraceSpliceExit           *ebpf.Program `ebpf:"trace_splice_exit"`
+	TraceTcpDestroy           *ebpf.Program `ebpf:"trace_tcp_destroy"`
+	TraceWriteExit            *ebpf.Program `ebpf:"trace_write_exit"`
+	TraceWritevExit           *ebpf.Program `ebpf:"trace_writev_exit"`
 }
 
 func (p *bpfPrograms) Close() error {
@@ -566,9 +572,11 @@ func (p *bpfPrograms) Close() error {
 		p.TraceReadvExit,
 		p.TraceRecvfromExit,
 		p.TraceRecvmmsgExit,
+		p.TraceRecvmmsgExitUnrolled,
 		p.TraceRecvmsgExit,
 		p.TraceSendfileExit,
 		p.TraceSendmmsgExit,
+		p.TraceSendmmsgExitUnrolled,
 		p.TraceSendmsgExit,
 		p.TraceSendtoExit,
 		p.TraceSockState,

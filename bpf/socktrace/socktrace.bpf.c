@@ -91,13 +91,25 @@ int trace_sendmsg_exit(struct sys_exit *ctx)
 SEC("tracepoint/syscalls/sys_exit_recvmmsg")
 int trace_recvmmsg_exit(struct sys_exit *ctx)
 {
-	return on_messages(ctx, SIDE_RECV);
+	return on_messages(ctx, SIDE_RECV, true);
+}
+
+SEC("tracepoint/syscalls/sys_exit_recvmmsg")
+int trace_recvmmsg_exit_unrolled(struct sys_exit *ctx)
+{
+	return on_messages(ctx, SIDE_RECV, false);
 }
 
 SEC("tracepoint/syscalls/sys_exit_sendmmsg")
 int trace_sendmmsg_exit(struct sys_exit *ctx)
 {
-	return on_messages(ctx, SIDE_SEND);
+	return on_messages(ctx, SIDE_SEND, true);
+}
+
+SEC("tracepoint/syscalls/sys_exit_sendmmsg")
+int trace_sendmmsg_exit_unrolled(struct sys_exit *ctx)
+{
+	return on_messages(ctx, SIDE_SEND, false);
 }
 
 /* sendfile64(out_fd, in_fd, offset, count): the bytes come from a file, so that

@@ -12,6 +12,8 @@ import (
 	"unsafe"
 
 	"github.com/cilium/ebpf"
+	"github.com/cilium/ebpf/asm"
+	"github.com/cilium/ebpf/features"
 	"github.com/cilium/ebpf/link"
 	"github.com/cilium/ebpf/rlimit"
 	"golang.org/x/sys/unix"
@@ -68,6 +70,7 @@ func Load(config Config) (*Tracer, error) {
 	if err = configure(spec, config); err != nil {
 		return nil, err
 	}
+	choose(spec, features.HaveProgramHelper(ebpf.TracePoint, asm.FnLoop) == nil)
 	t := &Tracer{config: config, mask: spec.Maps[bpfMapVerdicts].MaxEntries - 1}
 	if err = t.load(spec); err != nil {
 		return nil, errors.Join(err, t.Close())
@@ -128,6 +131,20 @@ func configure(spec *ebpf.CollectionSpec, c Config) error {
 	spec.Maps[bpfMapRings].MaxEntries = uint32(c.Rings)
 	spec.Maps[bpfMapRings].InnerMap.MaxEntries = uint32(c.RingSize)
 	return nil
+}
+
+// choose leaves one of the two programs for calls that move many messages: the one
+// without bpf_loop, which does fewer of them, for kernels that lack it.
+func choose(spec *ebpf.CollectionSpec, loop bool) {
+	for name, unrolled := range map[string]string{
+		bpfProgTraceRecvmmsgExit: bpfProgTraceRecvmmsgExitUnrolled,
+		bpfProgTraceSendmmsgExit: bpfProgTraceSendmmsgExitUnrolled,
+	} {
+		if !loop {
+			spec.Programs[name] = spec.Programs[unrolled]
+		}
+		delete(spec.Programs, unrolled)
+	}
 }
 
 // load creates the maps, then the programs. If not all of them load together,

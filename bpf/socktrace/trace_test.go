@@ -15,6 +15,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/cilium/ebpf"
 	"golang.org/x/sys/unix"
 )
 
@@ -212,6 +213,31 @@ func (c *conn) moved(side uint8) (n int) {
 
 // Every program loads and attaches on this kernel.
 func TestLoad(t *testing.T) { start(t, testConfig()) }
+
+// The programs for kernels without bpf_loop see the same messages.
+func TestUnrolled(t *testing.T) {
+	if os.Geteuid() != 0 {
+		t.Skip("needs root, or CAP_BPF and CAP_PERFMON, to load BPF programs")
+	}
+	spec, err := loadBpf()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := configure(spec, testConfig()); err != nil {
+		t.Fatal(err)
+	}
+	choose(spec, false)
+	for _, name := range []string{bpfProgTraceRecvmmsgExit, bpfProgTraceSendmmsgExit} {
+		if got := spec.Programs[name].Name; got != name+"_unrolled" {
+			t.Errorf("%s is %s", name, got)
+		}
+	}
+	all, err := ebpf.NewCollection(spec)
+	if err != nil {
+		t.Fatal(err)
+	}
+	all.Close()
+}
 
 func TestTracefsNotMounted(t *testing.T) {
 	if os.Geteuid() != 0 {

@@ -437,18 +437,13 @@ static int hand_over_message(__u32 i, struct message_walk *w)
 	return 0;
 }
 
-/* bpf_loop exists since 5.17 (commit e6f2dd0f8067): its callback is verified once
- * and not for each turn.
- */
-static __always_inline bool has_loop(void)
-{
-	return bpf_core_enum_value_exists(enum bpf_func_id, BPF_FUNC_loop);
-}
-
 /* on_messages handles sendmmsg and recvmmsg(fd, mmsghdr, count, flags), which
  * return a number of messages. Of those beyond the bound only bytes are counted.
+ * With loop, which needs bpf_loop, since 5.17 (commit e6f2dd0f8067), a message's code
+ * is verified once and not for each turn. Kernels without it refuse a program that
+ * takes a callback's address, even in dead code: so there are two of each.
  */
-static __always_inline int on_messages(struct sys_exit *ctx, __u8 side)
+static __always_inline int on_messages(struct sys_exit *ctx, __u8 side, const bool loop)
 {
 	struct message_walk w = {};
 	struct socket_ref ref;
@@ -462,7 +457,7 @@ static __always_inline int on_messages(struct sys_exit *ctx, __u8 side)
 	w.sk = ref.sk;
 	w.messages = syscall_arg(1);
 	w.n = ctx->ret;
-	if (has_loop()) {
+	if (loop) {
 		bpf_loop(UIO_MAXIOV, add_length, &w, 0);
 	} else {
 		for (int i = 0; i < MAX_MESSAGES; i++)
@@ -470,7 +465,7 @@ static __always_inline int on_messages(struct sys_exit *ctx, __u8 side)
 	}
 	if (!begin(&w.t, &ref, w.total, side))
 		return 0;
-	if (has_loop()) {
+	if (loop) {
 		bpf_loop(MAX_MESSAGES, hand_over_message, &w, 0);
 	} else {
 		for (int i = 0; i < MAX_MESSAGES_UNROLLED; i++)

@@ -88,6 +88,7 @@ type message struct {
 	expects   bool // a request that waits for a 100 before its body
 	h2c       bool // the Upgrade field names it
 	paired    bool // a response whose request is known
+	doubtful  bool // a response that may be another request's: bytes before it were lost
 	orphan    bool // a response whose request was lost
 	last      field
 	status    uint16

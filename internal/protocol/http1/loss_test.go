@@ -46,8 +46,8 @@ func TestEveryLossIsCounted(t *testing.T) {
 			if permille == 0 && (wrong > 0 || incomplete > 0) {
 				t.Errorf("%d rows wrong, %d incomplete, though nothing was lost", wrong, incomplete)
 			}
-			// A wrong pair needs three losses in a row.
-			if limit := connections * each * permille * permille * permille / 250_000_000; wrong > limit {
+			// A wrong pair needs several losses in a row that leave no trace between them.
+			if limit := connections * each * permille / 500_000; wrong > limit {
 				t.Errorf("%d rows are wrong, want at most %d", wrong, limit)
 			}
 			t.Logf("%d requests seen, %d responses lost: %d rows right, %d incomplete, %d wrong", seen, lostResponses, right, incomplete, wrong)

@@ -50,6 +50,9 @@ func (k *codec) pair(in *input, m *message) {
 		s.pipelined = true
 	}
 	m.paired, m.request, m.method = true, req.Seq, req.Frame.method
+	// A connection that was joined in the middle misses no request that it saw the
+	// answer of begin.
+	m.doubtful = lost && (!in.Conn.Joined || s.lastResponse != 0)
 	m.bodyless = m.bodyless || m.method == "HEAD" || m.method == "CONNECT" && m.status/100 == 2
 	s.answered = req.Seq + 1
 }
@@ -95,6 +98,14 @@ func (k *codec) stitch(s *stitcher) {
 			drop(s)
 			continue
 		}
+		if resp.Frame.doubtful {
+			if wait, wrong := doubt(s, resp); wait {
+				return
+			} else if wrong {
+				drop(s)
+				continue
+			}
+		}
 		k.emit(s, s.Requests.At(0), resp)
 		s.State.lastResponse = resp.Last
 		s.Requests.Pop()
@@ -106,6 +117,22 @@ func (k *codec) stitch(s *stitcher) {
 	}
 	k.giveUp(s, answered)
 	k.expire(s)
+}
+
+// doubt decides about a pair with lost bytes before its response: a request that
+// the response rather answers may be lost too. The request that follows tells: it
+// begins behind a loss, or nothing was lost between the two. It is not waited for
+// for long: then the request itself tells whether requests are being lost.
+func doubt(s *stitcher, resp *item) (wait, wrong bool) {
+	next := s.Requests.Open()
+	if s.Requests.Len() > 1 {
+		next = s.Requests.At(1)
+	}
+	if next != nil && next.Seq > resp.Frame.request {
+		return false, next.AfterLoss
+	}
+	wait = s.Why == protocol.Framed || s.Why == protocol.Tick && s.Now-resp.Last < patience
+	return wait, !wait && s.Requests.At(0).AfterLoss
 }
 
 // drop counts the oldest response, which makes no row.
