@@ -220,22 +220,28 @@ type bpfScratch struct {
 		Buffers uint32
 		Pad     uint32
 	}
-	Message struct {
-		_      structs.HostLayout
-		MsgHdr struct {
-			_             structs.HostLayout
-			MsgName       uint64
-			MsgNamelen    uint32
-			Pad0          uint32
-			MsgIov        uint64
-			MsgIovlen     uint64
-			MsgControl    uint64
-			MsgControllen uint64
-			MsgFlags      uint32
-			Pad1          uint32
+	Messages struct {
+		_       structs.HostLayout
+		Base    uint64
+		N       uint64
+		Left    uint64
+		Current struct {
+			_      structs.HostLayout
+			MsgHdr struct {
+				_             structs.HostLayout
+				MsgName       uint64
+				MsgNamelen    uint32
+				Pad0          uint32
+				MsgIov        uint64
+				MsgIovlen     uint64
+				MsgControl    uint64
+				MsgControllen uint64
+				MsgFlags      uint32
+				Pad1          uint32
+			}
+			MsgLen uint32
+			Pad    uint32
 		}
-		MsgLen uint32
-		Pad    uint32
 	}
 	Event bpfDataEvent
 	Data  [131136]uint8

@@ -34,7 +34,13 @@ struct scratch {
 		__u32 buffers;
 		__u32 _pad;
 	} gathering;
-	struct mmsghdr message;
+	/* The call's messages: struct mmsghdr[n] in user space. */
+	struct messages {
+		__u64 base;
+		__u64 n;
+		__u64 left; /* bytes of those not handed over yet */
+		struct mmsghdr current;
+	} messages;
 	struct data_event event;
 	__u8 data[2 * MAX_CAPTURE + 64];
 };

@@ -401,13 +401,13 @@ static __always_inline int on_message(struct sys_exit *ctx, __u8 side)
 	return 0;
 }
 
-/* A walk over the messages of recvmmsg or sendmmsg. */
+/* A walk over the messages of recvmmsg or sendmmsg. Its progress is in the scratch
+ * memory for the same reason as gather's.
+ */
 struct message_walk {
 	struct transfer t;
 	struct sock *sk;
-	__u64 messages; /* struct mmsghdr[n] in user space */
-	__u64 n;
-	__u64 total; /* bytes of all messages, then of those that are left */
+	struct messages *m;
 };
 
 /* Both are callbacks of bpf_loop, which end the loop by returning 1. */
@@ -415,24 +415,24 @@ static int add_length(__u32 i, struct message_walk *w)
 {
 	__u32 len = 0;
 
-	if (i >= w->n)
+	if (i >= w->m->n)
 		return 1;
-	bpf_probe_read_user(&len, sizeof(len), &((struct mmsghdr *)w->messages + i)->msg_len);
-	w->total += len;
+	bpf_probe_read_user(&len, sizeof(len), &((struct mmsghdr *)w->m->base + i)->msg_len);
+	w->m->left += len;
 	return 0;
 }
 
 static int hand_over_message(__u32 i, struct message_walk *w)
 {
-	struct mmsghdr *m = &w->t.scratch->message;
+	struct mmsghdr *m = &w->m->current;
 
-	if (i >= w->n)
+	if (i >= w->m->n)
 		return 1;
-	if (bpf_probe_read_user(m, sizeof(*m), (struct mmsghdr *)w->messages + i)) {
+	if (bpf_probe_read_user(m, sizeof(*m), (struct mmsghdr *)w->m->base + i)) {
 		count(COUNT_FAULTS, 1);
 		return 1;
 	}
-	w->total -= m->msg_len;
+	w->m->left -= m->msg_len;
 	message(&w->t, w->sk, &m->msg_hdr, m->msg_len, MAX_MESSAGE_IOVECS);
 	return 0;
 }
@@ -445,7 +445,9 @@ static int hand_over_message(__u32 i, struct message_walk *w)
  */
 static __always_inline int on_messages(struct sys_exit *ctx, __u8 side, const bool loop)
 {
+	__u32 cpu = bpf_get_smp_processor_id();
 	struct message_walk w = {};
+	struct scratch *scratch;
 	struct socket_ref ref;
 
 	if (ctx->ret <= 0)
@@ -454,16 +456,22 @@ static __always_inline int on_messages(struct sys_exit *ctx, __u8 side, const bo
 		return 0;
 	if (side == SIDE_RECV && (syscall_arg(3) & (MSG_PEEK | MSG_OOB | MSG_ERRQUEUE)))
 		return 0;
+	scratch = bpf_map_lookup_elem(&scratches, &cpu);
+	if (!scratch)
+		return 0;
 	w.sk = ref.sk;
-	w.messages = syscall_arg(1);
-	w.n = ctx->ret;
+	w.m = &scratch->messages;
+	w.m->base = syscall_arg(1);
+	w.m->n = ctx->ret;
+	w.m->left = 0;
 	if (loop) {
 		bpf_loop(UIO_MAXIOV, add_length, &w, 0);
 	} else {
 		for (int i = 0; i < MAX_MESSAGES; i++)
-			add_length(i, &w);
+			if (add_length(i, &w))
+				break;
 	}
-	if (!begin(&w.t, &ref, w.total, side))
+	if (!begin(&w.t, &ref, w.m->left, side))
 		return 0;
 	if (loop) {
 		bpf_loop(MAX_MESSAGES, hand_over_message, &w, 0);
@@ -472,14 +480,14 @@ static __always_inline int on_messages(struct sys_exit *ctx, __u8 side, const bo
 			if (hand_over_message(i, &w))
 				break;
 	}
-	if (w.total == 0)
+	if (w.m->left == 0)
 		return 0;
 	if (w.t.conn->transport != TRANSPORT_UDP) {
-		hand_over(&w.t, 0, w.total);
+		hand_over(&w.t, 0, w.m->left);
 		return 0;
 	}
-	count(COUNT_MOVED_BYTES, w.total);
-	count(COUNT_TRUNCATED_BYTES, w.total);
+	count(COUNT_MOVED_BYTES, w.m->left);
+	count(COUNT_TRUNCATED_BYTES, w.m->left);
 	return 0;
 }
 
