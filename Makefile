@@ -44,8 +44,9 @@ fmt: ## Format the Go and the C sources
 fuzz: ## Fuzz every parser for FUZZTIME (10m) each
 	test/fuzz $(FUZZTIME)
 
-bench: ## Run the benchmarks; BENCH selects some by a regular expression
+bench: build ## Run the benchmarks (BENCH selects some), then what tracing costs nginx (as root)
 	$(GO) test -run '^$$' -bench '$(BENCH)' -benchmem $(UNIT)
+	$(GO) run ./test/bench -collector $(CURDIR)/$(BINARY)
 
 capture: ## Print a parser's test made of a pcap: PCAP=file PROTO=http, CONN=2 for its second connection
 	@test -n "$(PCAP)" -a -n "$(PROTO)" || { echo "usage: make capture PCAP=file PROTO=http [CONN=1]" >&2; exit 2; }

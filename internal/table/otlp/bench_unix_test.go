@@ -37,11 +37,7 @@ func cpu(b *testing.B) int64 {
 // BenchmarkSpan makes one span of a typical request in a batch of 1,000 of two
 // processes, garbage included.
 func BenchmarkSpan(b *testing.B) {
-	b.Run("public", func(b *testing.B) { benchmarkSpan(b, otlp.Options{}) })
-	b.Run("unsafe", func(b *testing.B) { benchmarkSpan(b, otlp.Options{UnsafeAttributes: true}) })
-}
-
-func benchmarkSpan(b *testing.B, o otlp.Options) {
+	o := otlp.Options{}
 	t := newTable()
 	var rows [2]table.Row
 	client, server := typical(1), typical(2)

@@ -71,22 +71,22 @@ func (p *plan) writeLog(row *table.Row, upid table.ID, dst plog.LogRecord) {
 	dst.SetSeverityNumber(severity)
 	dst.SetSeverityText(text)
 	dst.Body().SetStr(p.line(row))
-	var a attributes
-	a.start(dst.Attributes(), len(p.steps), 0, 0)
+	a := dst.Attributes()
+	a.EnsureCapacity(len(p.steps))
 	for i := range p.steps {
 		st := &p.steps[i]
 		v := &row.Values[st.column]
 		switch st.field {
 		case table.SpanEnd:
 			if st.column != p.at[table.SpanEnd] {
-				put(&a, st, v)
+				put(a, st, v)
 			}
 		case table.ResourceUPID:
 			if v.ID != upid {
-				a.str(st.key, FormatUPID(v.ID))
+				a.PutStr(st.key, FormatUPID(v.ID))
 			}
 		default:
-			put(&a, st, v)
+			put(a, st, v)
 		}
 	}
 }

@@ -12,10 +12,6 @@ type Options struct {
 	Sensitive bool
 	// CommandLine keeps process.command_line.
 	CommandLine bool
-	// UnsafeAttributes makes the attributes of spans in memory laid out as pdata's
-	// own, which takes a third of the public way's time. Where the pdata that is
-	// linked in has another layout than was known, it changes nothing.
-	UnsafeAttributes bool
 }
 
 // step carries one column.
@@ -55,7 +51,7 @@ type plan struct {
 	tls, route int // columns by attribute, or absent
 	// Whether a column carries the key that is otherwise made from the ends.
 	ownServer, ownClient, ownScheme, ownError bool
-	attributes, texts, nums                   int // foreseen of the next span
+	attributes                                int // foreseen of the next span
 }
 
 // newPlan returns the plan of a schema.

@@ -33,17 +33,13 @@ type SpanWriter struct {
 	names nameCache
 	codes [200]string // "400" to "599"
 
-	templates  *templates
-	attributes attributes
+	templates *templates
 }
 
 // NewSpanWriter returns a writer whose trace and span ids follow from seed, which
 // must be random, and differ from writer to writer.
 func NewSpanWriter(o Options, seed [32]byte) *SpanWriter {
 	w := &SpanWriter{plans: plans{options: o}, ids: rand.NewChaCha8(seed), names: newNameCache(), templates: new(templates)}
-	if o.UnsafeAttributes {
-		w.attributes.layout = newLayout()
-	}
 	for i := range w.codes {
 		w.codes[i] = strconv.Itoa(400 + i)
 	}
@@ -74,8 +70,8 @@ func (w *SpanWriter) Write(row *table.Row, upid table.ID, dst ptrace.Span) {
 		}
 	}
 
-	a := &w.attributes
-	a.start(dst.Attributes(), p.attributes, p.texts, p.nums)
+	a := dst.Attributes()
+	a.EnsureCapacity(p.attributes)
 	w.putConnection(p, row, &f, a)
 	for i := range p.request {
 		st := &p.request[i]
@@ -89,19 +85,11 @@ func (w *SpanWriter) Write(row *table.Row, upid table.ID, dst ptrace.Span) {
 	if !p.ownError {
 		putStr(a, KeyErrorType, errorType)
 	}
-	p.learn(a)
+	p.attributes = follow(p.attributes, a.Len())
 }
 
-// learn ends the attributes, and foresees those of the next span. The numbers
-// follow the largest at once and fall slowly, so that one odd span does not cost
-// memory for good.
-func (p *plan) learn(a *attributes) {
-	p.attributes = follow(p.attributes, a.finish())
-	p.texts = follow(p.texts, a.textCount)
-	p.nums = follow(p.nums, a.numCount)
-}
-
-// follow returns the next foresight of a number that was n.
+// follow returns the foresight of a number that was n. It follows the largest at
+// once and falls slowly, so that one odd span does not cost memory for good.
 func follow(foreseen, n int) int {
 	if n > foreseen {
 		return n
@@ -262,43 +250,43 @@ func (w *SpanWriter) identify(s *table.Span, f *facts, dst ptrace.Span) {
 }
 
 // put carries a column that has no field. Zero values are left out.
-func put(a *attributes, st *step, v *table.Value) {
+func put(a pcommon.Map, st *step, v *table.Value) {
 	switch st.typ {
 	case table.String:
 		putStr(a, st.key, v.Str)
 	case table.Int64, table.Time64NS:
 		if v.Num != 0 {
-			a.int(st.key, v.Num)
+			a.PutInt(st.key, v.Num)
 		}
 	case table.Bool:
 		if v.Num != 0 {
-			a.bool(st.key, true)
+			a.PutBool(st.key, true)
 		}
 	case table.Float64:
 		if v.Num != 0 {
-			a.double(st.key, math.Float64frombits(uint64(v.Num)))
+			a.PutDouble(st.key, math.Float64frombits(uint64(v.Num)))
 		}
 	case table.UInt128:
 		if v.ID != (table.ID{}) {
-			a.str(st.key, FormatUPID(v.ID))
+			a.PutStr(st.key, FormatUPID(v.ID))
 		}
 	}
 }
 
 // putStr carries text that is not empty.
-func putStr(a *attributes, key, s string) {
+func putStr(a pcommon.Map, key, s string) {
 	if s == "" {
 		return
 	}
 	if !utf8.ValidString(s) {
 		s = valid(s)
 	}
-	a.str(key, s)
+	a.PutStr(key, s)
 }
 
 // putField carries a column that the span itself may say. Where it does not say
 // the same, the column's own attribute does, even if it is zero.
-func putField(a *attributes, st *step, v *table.Value, f *facts, upid table.ID) {
+func putField(a pcommon.Map, st *step, v *table.Value, f *facts, upid table.ID) {
 	switch st.field {
 	case table.RemoteAddr, table.RemotePort, table.HTTPStatus:
 		put(a, st, v)
@@ -308,57 +296,57 @@ func putField(a *attributes, st *step, v *table.Value, f *facts, upid table.ID) 
 		putTarget(a, st.key, v.Str)
 	case table.ResourceUPID:
 		if v.ID != upid {
-			a.str(st.key, FormatUPID(v.ID))
+			a.PutStr(st.key, FormatUPID(v.ID))
 		}
 	case table.SpanScheme:
 		if v.Num != f.number(st.field) {
-			a.bool(st.key, v.Num != 0)
+			a.PutBool(st.key, v.Num != 0)
 		}
 	case table.SpanTraceID, table.SpanParentID, table.LocalAddr, table.HTTPReason, table.HTTPHost:
 		if !f.saysText(st.field, v.Str) {
-			a.str(st.key, valid(v.Str))
+			a.PutStr(st.key, valid(v.Str))
 		}
 	default:
 		if v.Num != f.number(st.field) {
-			a.int(st.key, v.Num)
+			a.PutInt(st.key, v.Num)
 		}
 	}
 }
 
 // putMethod carries a request's method.
-func putMethod(a *attributes, key, method string) {
+func putMethod(a pcommon.Map, key, method string) {
 	if method == "" || knownMethod(method) {
 		putStr(a, key, method)
 		return
 	}
-	a.str(key, otherMethod)
-	a.str(KeyMethodOriginal, valid(method))
+	a.PutStr(key, otherMethod)
+	a.PutStr(KeyMethodOriginal, valid(method))
 }
 
 const otherMethod = "_OTHER"
 
 // putTarget carries a request's target, parted at the first question mark. An
 // empty query is carried too, so that both make the target again.
-func putTarget(a *attributes, key, target string) {
+func putTarget(a pcommon.Map, key, target string) {
 	path, query, found := strings.Cut(target, "?")
 	putStr(a, key, path)
 	if found {
-		a.str(KeyURLQuery, valid(query))
+		a.PutStr(KeyURLQuery, valid(query))
 	}
 }
 
 // putEnds carries the addresses by who is the server.
-func (p *plan) putEnds(a *attributes, f *facts) {
+func (p *plan) putEnds(a pcommon.Map, f *facts) {
 	if !p.ownServer {
 		putStr(a, KeyServerAddress, f.serverAddr)
 		if f.serverPort != 0 {
-			a.int(KeyServerPort, f.serverPort)
+			a.PutInt(KeyServerPort, f.serverPort)
 		}
 	}
 	if !p.ownClient {
 		putStr(a, KeyClientAddress, f.clientAddr)
 		if f.clientPort != 0 {
-			a.int(KeyClientPort, f.clientPort)
+			a.PutInt(KeyClientPort, f.clientPort)
 		}
 	}
 }

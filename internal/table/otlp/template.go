@@ -27,22 +27,19 @@ type templateKey struct {
 }
 
 // templates are the templates of the connections seen last, each in a place by
-// its ports.
-type templates [256]template
+// its ports. The two ends of a connection have the same ports and other peers.
+type templates [1024]template
 
 // at returns the place of the key.
 func (t *templates) at(k *templateKey) *template {
-	return &t[uint8(k.serverPort)^uint8(k.clientPort)^uint8(k.clientPort>>8)]
+	h := uint64(k.serverPort)<<32 ^ uint64(k.clientPort)<<16 ^ uint64(k.remotePort)
+	return &t[h*0x9e3779b97f4a7c15>>54]
 }
 
 // putConnection carries what the row has in common with the others of its
 // connection, into attributes that are empty yet. A template is made when a
 // connection is seen again, so that those of one request cost none.
-func (w *SpanWriter) putConnection(p *plan, row *table.Row, f *facts, a *attributes) {
-	if a.layout != nil { // copying saves nothing
-		p.putCommon(row, f, a)
-		return
-	}
+func (w *SpanWriter) putConnection(p *plan, row *table.Row, f *facts, a pcommon.Map) {
 	k := templateKey{
 		remoteAddr: p.str(row, table.RemoteAddr), remotePort: p.num(row, table.RemotePort),
 		serverAddr: f.serverAddr, serverPort: f.serverPort, clientAddr: f.clientAddr, clientPort: f.clientPort,
@@ -51,7 +48,7 @@ func (w *SpanWriter) putConnection(p *plan, row *table.Row, f *facts, a *attribu
 	t := w.templates.at(&k)
 	known := t.plan == p && t.key == k
 	if known && t.ready {
-		t.attributes.CopyTo(a.m)
+		t.attributes.CopyTo(a)
 		return
 	}
 	p.putCommon(row, f, a)
@@ -60,11 +57,11 @@ func (w *SpanWriter) putConnection(p *plan, row *table.Row, f *facts, a *attribu
 		return
 	}
 	t.attributes, t.ready = pcommon.NewMap(), true
-	a.m.CopyTo(t.attributes)
+	a.CopyTo(t.attributes)
 }
 
 // putCommon puts those attributes one by one.
-func (p *plan) putCommon(row *table.Row, f *facts, a *attributes) {
+func (p *plan) putCommon(row *table.Row, f *facts, a pcommon.Map) {
 	for i := range p.connection {
 		st := &p.connection[i]
 		put(a, st, &row.Values[st.column])
