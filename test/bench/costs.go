@@ -56,6 +56,14 @@ func (b *bench) costs(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
+	rows, err := c.metric(ctx, "spans", `outcome="sent"`)
+	if err != nil {
+		return err
+	}
+	lost, err := c.metric(ctx, "kernel_events", `outcome="ring_full"`)
+	if err != nil {
+		return err
+	}
 	programs, counted, err := b.programCosts(ctx, pid)
 	if err != nil {
 		return err
@@ -70,6 +78,7 @@ func (b *bench) costs(ctx context.Context) error {
 	}
 	return printCosts(costs{
 		collector: (after - used) / time.Duration(plain), programs: programs, requests: counted,
+		rows: rows / float64(plain), lost: lost,
 		stages: stages, idle: idle, loaded: loaded,
 	})
 }
@@ -77,7 +86,9 @@ func (b *bench) costs(ctx context.Context) error {
 type costs struct {
 	collector    time.Duration // processor time a request
 	programs     map[string]programCost
-	requests     int // to which programs belong
+	requests     int     // to which programs belong
+	rows         float64 // spans sent for each request, 2 if none was lost
+	lost         float64 // events that found the ring full
 	stages       map[string]float64
 	idle, loaded float64 // MiB
 }
@@ -112,6 +123,7 @@ func printCosts(c costs) error {
 		fmt.Fprintf(w, "%s\t%.2f\t%.0f %%\t\t\n", name, collector*c.stages[name]/all, 100*c.stages[name]/all)
 	}
 	fmt.Fprintf(w, "both\t%.2f\t\t\t\n", perRequest(bpf)+collector)
+	fmt.Fprintf(w, "\nspans for each request\t%.3f\t\nevents lost\t%.0f\t\n", c.rows, c.lost)
 	fmt.Fprintf(w, "\nresident memory\tMiB\t\n idle\t%.0f\t\n after the load\t%.0f\t\n", c.idle, c.loaded)
 	return w.Flush()
 }

@@ -44,8 +44,9 @@ func main() {
 	flag.StringVar(&o.path, "path", "/tiny", "/tiny (2 bytes) or /page (2,000 bytes)")
 	flag.Parse()
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
-	defer stop()
-	if err := run(ctx, o); err != nil {
+	err := run(ctx, o)
+	stop()
+	if err != nil {
 		fmt.Fprintln(os.Stderr, "bench:", err)
 		os.Exit(1)
 	}

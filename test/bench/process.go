@@ -82,7 +82,7 @@ func (c *child) await(ctx context.Context, f func() error) error {
 		case <-ctx.Done():
 			return ctx.Err()
 		case <-c.exited:
-			return fmt.Errorf("%s ended: %v\n%s", c.cmd.Path, c.err, c.output())
+			return errors.Join(fmt.Errorf("%s ended:\n%s", c.cmd.Path, c.output()), c.err)
 		case <-time.After(20 * time.Millisecond):
 		}
 		if time.Now().After(deadline) {

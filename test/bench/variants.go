@@ -5,11 +5,14 @@
 package main
 
 import (
+	"bufio"
 	"context"
 	"errors"
 	"fmt"
+	"net/http"
 	"os"
 	"path/filepath"
+	"strconv"
 	"strings"
 
 	"github.com/cilium/ebpf"
@@ -72,7 +75,8 @@ func attachEmpty() (func() error, error) {
 // collector is a running otelcol-puck with spans into a null exporter.
 type collector struct {
 	*child
-	pprof int // port
+	pprof   int // port
+	metrics int // port of its own telemetry
 }
 
 const collectorConfig = `
@@ -86,7 +90,10 @@ exporters:
   nop: {}
 service:
   extensions: [pprof]
-  telemetry: {metrics: {level: none}}
+  telemetry:
+    metrics:
+      level: normal
+      readers: [{pull: {exporter: {prometheus: {host: 127.0.0.1, port: %[4]d, without_type_suffix: true, without_units: true}}}}]
   pipelines:
     traces: {receivers: [protocol_trace], exporters: [nop]}
     metrics: {receivers: [protocol_trace], exporters: [nop]}
@@ -97,8 +104,12 @@ func (b *bench) startCollector(ctx context.Context, setting string) (*collector,
 	if err != nil {
 		return nil, err
 	}
+	metrics, err := freePort()
+	if err != nil {
+		return nil, err
+	}
 	config := filepath.Join(b.dir, "puck.yaml")
-	if err := os.WriteFile(config, fmt.Appendf(nil, collectorConfig, port, b.web.port, setting), 0o600); err != nil {
+	if err := os.WriteFile(config, fmt.Appendf(nil, collectorConfig, port, b.web.port, setting, metrics), 0o600); err != nil {
 		return nil, err
 	}
 	c, err := start(ctx, b.options.collector, "--config", config)
@@ -111,7 +122,7 @@ func (b *bench) startCollector(ctx context.Context, setting string) (*collector,
 		}
 		return nil
 	})
-	return &collector{child: c, pprof: port}, err
+	return &collector{child: c, pprof: port, metrics: metrics}, err
 }
 
 func (b *bench) collectorStopper(ctx context.Context, setting string) (func() error, error) {
@@ -120,4 +131,36 @@ func (b *bench) collectorStopper(ctx context.Context, setting string) (func() er
 		return nil, err
 	}
 	return c.close, nil
+}
+
+// metric returns the sum of the points of one of the receiver's metrics whose
+// line contains label.
+func (c *collector) metric(ctx context.Context, name, label string) (float64, error) {
+	req, err := http.NewRequestWithContext(ctx, http.MethodGet, fmt.Sprintf("http://127.0.0.1:%d/metrics", c.metrics), nil)
+	if err != nil {
+		return 0, err
+	}
+	resp, err := http.DefaultClient.Do(req)
+	if err != nil {
+		return 0, err
+	}
+	defer resp.Body.Close()
+	sum, points := 0.0, 0
+	scanner := bufio.NewScanner(resp.Body)
+	for scanner.Scan() {
+		line := scanner.Text()
+		if !strings.HasPrefix(line, "otelcol_protocol_trace_"+name+"{") || !strings.Contains(line, label) {
+			continue
+		}
+		v, err := strconv.ParseFloat(line[strings.LastIndexByte(line, ' ')+1:], 64)
+		if err != nil {
+			return 0, fmt.Errorf("telemetry %q: %w", line, err)
+		}
+		sum += v
+		points++
+	}
+	if points == 0 {
+		return 0, fmt.Errorf("the collector's telemetry has no %s with %s", name, label)
+	}
+	return sum, scanner.Err()
 }

@@ -28,7 +28,7 @@ func TestDescriptors(t *testing.T) {
 				curl(t, url+"/a", "-o", "/dev/null", url+"/b")
 				paths = append(paths, fmt.Sprintf("/d/%d/a", i), fmt.Sprintf("/d/%d/b", i))
 			}
-			answered := strings.Fields(strings.ReplaceAll(strings.ReplaceAll(s.output(), "answered", ""), "listening", ""))
+			answered := strings.Fields(strings.NewReplacer("answers", "", "listening", "").Replace(s.output()))
 			if len(answered) != len(paths) {
 				t.Fatalf("%d requests were answered, want %d: %s", len(answered), len(paths), s.output())
 			}

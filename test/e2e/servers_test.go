@@ -99,16 +99,6 @@ func nginx(t *testing.T) *server {
 		exec.Command(bin, "-p", dir, "-c", filepath.Join(dir, "nginx.conf")))
 }
 
-// worker returns the process id of nginx's only worker.
-func worker(t *testing.T, s *server) int {
-	t.Helper()
-	pids := children(t, s.pid())
-	if len(pids) != 1 {
-		t.Fatalf("%s has the children %v, want one", s.name, pids)
-	}
-	return pids[0]
-}
-
 func write(t *testing.T, path, text string) {
 	t.Helper()
 	if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {

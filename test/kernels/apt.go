@@ -63,8 +63,11 @@ func (f fetcher) image(ctx context.Context, k kernel) (string, error) {
 		return "", fmt.Errorf("download %s: %w\n%s", name, err, out)
 	}
 	found, err := filepath.Glob(filepath.Join(debs, name+"_*.deb"))
-	if err != nil || len(found) == 0 {
-		return "", fmt.Errorf("download %s: no file of that name came (%v)", name, err)
+	if err != nil {
+		return "", err
+	}
+	if len(found) == 0 {
+		return "", fmt.Errorf("download %s: no file of that name came", name)
 	}
 	if out, err := exec.CommandContext(ctx, "dpkg", "-x", found[0], dir).CombinedOutput(); err != nil {
 		return "", fmt.Errorf("unpack %s: %w\n%s", found[0], err, out)

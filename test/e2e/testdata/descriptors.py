@@ -29,8 +29,8 @@ def head(fd):
 
 def serve(read_fd, write_fd):
     while head(read_fd):
+        print("answers", os.getpid(), flush=True)
         os.write(write_fd, PAGE)
-        print("answered", os.getpid(), flush=True)
 
 
 def main(port, mode):

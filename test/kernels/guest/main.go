@@ -99,9 +99,12 @@ func runMachine() error {
 	if err := prepare(); err != nil {
 		return err
 	}
-	if err := loadPrograms(); err != nil {
-		return err
-	}
+	// The collector traces with what loads, so it is looked at in any case.
+	return errors.Join(loadPrograms(), traceExchange())
+}
+
+// traceExchange has servers, clients and the collector run together.
+func traceExchange() error {
 	if _, err := start("/guest", "serve"); err != nil {
 		return err
 	}
@@ -136,14 +139,28 @@ func runMachine() error {
 	if err := collector.stop(); err != nil {
 		return fmt.Errorf("stop the collector: %w", err)
 	}
+	return errors.Join(rows, reportProbes())
+}
+
+// reportProbes prints the rows of probe_status of probes that failed.
+func reportProbes() error {
 	logs, err := spanfile.Logs("/out/logs")
 	if err != nil {
 		return err
 	}
+	attached := 0
 	for _, l := range logs {
-		report("log %s", l)
+		if strings.Contains(l, " status=0") {
+			attached++
+			continue
+		}
+		report("not attached: %s", l)
 	}
-	return rows
+	report("%d probes attached", attached)
+	if attached != len(logs) || attached == 0 {
+		return fmt.Errorf("%d of %d probes are not attached", len(logs)-attached, len(logs))
+	}
+	return nil
 }
 
 // loadPrograms runs the test of the BPF programs alone, whose error is the
