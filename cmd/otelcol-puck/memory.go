@@ -1,5 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
+// Otelcol-puck is an OpenTelemetry Collector with eBPF receivers. All but this file
+// is generated from builder-config.yaml.
 package main
 
 import (

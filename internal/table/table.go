@@ -177,8 +177,8 @@ func (c Column[R]) Sensitive() Column[R] { c.Info.Sensitive = true; return c }
 // Table is a schema whose rows are made from records of type R.
 type Table[R any] struct {
 	Schema
-	columns []Column[R]
-	span    func(*R, *Span)
+	read []func(*R, *Value) // of each column
+	span func(*R, *Span)
 }
 
 var (
@@ -193,7 +193,7 @@ func New[R any](name, doc string, columns ...Column[R]) *Table[R] {
 	if !tableName.MatchString(name) || doc == "" {
 		panic(fmt.Sprintf("table %q: needs a lower-case name and a doc", name))
 	}
-	t := &Table[R]{Schema: Schema{Name: name, Doc: doc, index: map[string]int{}}, columns: columns}
+	t := &Table[R]{Schema: Schema{Name: name, Doc: doc, index: map[string]int{}}}
 	attributes := map[string]string{}
 	for i, c := range columns {
 		if !columnName.MatchString(c.Name) || c.Doc == "" {
@@ -209,6 +209,7 @@ func New[R any](name, doc string, columns ...Column[R]) *Table[R] {
 		attributes[c.Attribute] = c.Name
 		t.index[c.Name] = i
 		t.Columns = append(t.Columns, c.Info)
+		t.read = append(t.read, c.get)
 	}
 	return t
 }
@@ -216,12 +217,12 @@ func New[R any](name, doc string, columns ...Column[R]) *Table[R] {
 // Fill writes the record's values into row, whose memory it reuses.
 func (t *Table[R]) Fill(record *R, row *Row) {
 	row.Schema = &t.Schema
-	if cap(row.Values) < len(t.columns) {
-		row.Values = make([]Value, len(t.columns))
+	if cap(row.Values) < len(t.read) {
+		row.Values = make([]Value, len(t.read))
 	}
-	row.Values = row.Values[:len(t.columns)]
-	for i := range t.columns {
-		t.columns[i].get(record, &row.Values[i])
+	row.Values = row.Values[:len(t.read)]
+	for i := range t.read {
+		t.read[i](record, &row.Values[i])
 	}
 	row.Span = Span{}
 	if t.span != nil {
