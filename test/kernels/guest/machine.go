@@ -74,9 +74,14 @@ func start(path string, args ...string) (*child, error) {
 	if err := c.cmd.Start(); err != nil {
 		return nil, fmt.Errorf("start %s: %w", path, err)
 	}
-	go c.read(r)
+	read := make(chan struct{})
+	go func() {
+		c.read(r)
+		close(read)
+	}()
 	go func() {
 		c.err = errors.Join(c.cmd.Wait(), w.Close())
+		<-read
 		close(c.exited)
 	}()
 	return c, nil
@@ -102,7 +107,10 @@ func (c *child) awaitLine(text string, timeout time.Duration) error {
 		}
 		select {
 		case <-c.exited:
-			return fmt.Errorf("%s ended before it printed %q: %w", c.cmd.Path, text, c.err)
+			if c.printed(text) {
+				return nil
+			}
+			return errors.Join(fmt.Errorf("%s ended before it printed %q", c.cmd.Path, text), c.err)
 		case <-deadline:
 			return fmt.Errorf("%s did not print %q within %v", c.cmd.Path, text, timeout)
 		case <-time.After(100 * time.Millisecond):
