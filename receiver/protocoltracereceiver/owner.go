@@ -38,7 +38,7 @@ const (
 	maxServices  = 1024
 	maxRoutes    = 100 // of one service
 	ownerKeepNS  = int64(60e9)
-	maxSpanBatch = 8192
+	maxSpanBatch = 2048
 )
 
 func newRoutes() *routes {
