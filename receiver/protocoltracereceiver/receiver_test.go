@@ -284,6 +284,21 @@ func TestConnStats(t *testing.T) {
 	}, 10*time.Second, 50*time.Millisecond)
 }
 
+// With nothing copied there are no spans, and bytes are counted all the same.
+func TestNoCapture(t *testing.T) {
+	r := run(t, func(c *Config) { c.CaptureSize = 0 })
+	p := newTalker(t, 10)
+	p.talk()
+	require.Eventually(t, func() bool {
+		sums := r.sums(p.cmd.Process.Pid)
+		sent := sums["puck.connection.io client transmit"] + sums["puck.connection.io unknown transmit"]
+		return sent > 1000 && sent == sums["puck.connection.io server receive"]+sums["puck.connection.io unknown receive"]
+	}, 10*time.Second, 50*time.Millisecond)
+	require.Equal(t, int64(0), r.counter("kernel_bytes", "copied"))
+	spans, _ := r.spans(p.cmd.Process.Pid)
+	require.Empty(t, spans)
+}
+
 // sums returns the newest values of a process's conn_stats by name, role and
 // direction.
 func (r *running) sums(pid int) map[string]int64 {

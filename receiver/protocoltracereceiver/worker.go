@@ -207,7 +207,7 @@ func (w *worker) data(e *socktrace.Event) {
 // advise tells the kernel side when what is wanted of a connection has changed.
 func (w *worker) advise(c *connection) {
 	verdict := 0
-	if !c.owner.ignored {
+	if !c.owner.ignored && w.receiver.config.CaptureSize > 0 {
 		verdict = c.stream.Verdict()
 	}
 	if verdict == c.verdict {
