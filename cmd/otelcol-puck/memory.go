@@ -11,8 +11,9 @@ import (
 
 // gcPercent is by how much the heap may grow between two garbage collections, in
 // percent of what is in use, unless the environment variable GOGC says otherwise.
-// Spans are garbage as soon as they are sent: with Go's default of 100 a fifth of
-// the collector's CPU under load goes into collecting a small heap again and again.
+// Spans are garbage as soon as they are sent: with Go's default of 100 more than a
+// tenth of the collector's CPU under load goes into collecting a small heap again
+// and again.
 // GOMEMLIMIT and the memory_limiter bound the memory all the same.
 const gcPercent = 200
 
