@@ -34,7 +34,7 @@ type connSum struct {
 }
 
 // connSums are a worker's sums over connections. They are kept while their
-// process has connections, and for a while longer.
+// process is known: while it lives, and for a while longer.
 type connSums struct {
 	by map[connKey]*connSum
 }
@@ -77,7 +77,11 @@ func (s *connSums) of(k connKey, o *owner) *connSum {
 	return sum
 }
 
+// closed adds a connection that has ended, if there is a pipeline that will ask.
 func (s *connSums) closed(w *worker, c *connection, sent, received uint64) {
+	if w.receiver.metrics == nil {
+		return
+	}
 	sum := s.of(w.key(c), c.owner)
 	sum.opened++
 	sum.closed++
@@ -153,8 +157,9 @@ func (w *worker) sample(batch *otlp.ConnBatch, open map[uint64]bytesMoved, now i
 		batch.Add(r, owners[k].resource)
 	}
 	for k, sum := range w.sums.by {
-		if _, ok := w.owners[sum.owner.process]; !ok {
-			delete(w.sums.by, k) // the process was idle for long, or is gone
+		// A process that lives keeps its sums, however idle: they count since tracing began.
+		if sum.owner.conns == 0 && w.receiver.processes.Find(k.upid) == nil {
+			delete(w.sums.by, k)
 		}
 	}
 }

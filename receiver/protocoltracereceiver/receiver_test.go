@@ -452,6 +452,9 @@ func TestRefusal(t *testing.T) {
 	require.Eventually(t, func() bool { return s.refused.Load() >= 20 }, 10*time.Second, 10*time.Millisecond)
 	require.NoError(t, r.Shutdown(context.Background()))
 	require.Zero(t, s.sent.Load())
+	for _, w := range r.(*protocolTrace).workers {
+		require.Empty(t, w.sums.by, "sums that nobody asks for would grow for ever")
+	}
 }
 
 func TestMatchCgroup(t *testing.T) {
