@@ -58,15 +58,21 @@ static __always_inline struct task_struct *current_task(void)
 #define REG_ARG5 r9
 #endif
 
-/* syscall_arg returns argument n (a constant) of the system call that the current
- * task is leaving: the user's registers are intact until it returns.
+/* user_registers returns the user's registers as the current task saved them when it
+ * entered the system call that it is leaving: they are intact until it returns.
  */
-static __always_inline __u64 syscall_arg(const int n)
+static __always_inline struct pt_regs *user_registers(void)
 {
-	struct pt_regs *regs;
+	if (has_task_pt_regs())
+		return (struct pt_regs *)bpf_task_pt_regs((void *)bpf_get_current_task_btf());
+	return (void *)BPF_CORE_READ(current_task(), stack) + KERNEL_STACK_SIZE -
+	       bpf_core_type_size(struct pt_regs);
+}
 
+/* syscall_arg returns argument n (a constant) of the system call. */
+static __always_inline __u64 syscall_arg(struct pt_regs *regs, const int n)
+{
 	if (has_task_pt_regs()) {
-		regs = (struct pt_regs *)bpf_task_pt_regs((void *)bpf_get_current_task_btf());
 		switch (n) {
 		case 0:
 			return regs->REG_ARG0;
@@ -82,8 +88,6 @@ static __always_inline __u64 syscall_arg(const int n)
 			return regs->REG_ARG5;
 		}
 	}
-	regs = (void *)BPF_CORE_READ(current_task(), stack) + KERNEL_STACK_SIZE -
-	       bpf_core_type_size(struct pt_regs);
 	switch (n) {
 	case 0:
 		return BPF_CORE_READ(regs, REG_ARG0);

@@ -128,6 +128,14 @@ static __always_inline void read_unix_path(struct open_event *event, struct sock
 				      2);
 }
 
+/* known_pos returns the position behind a side's last byte, 0 if it is not known. */
+static __always_inline __u64 known_pos(struct connection *conn, __u8 side)
+{
+	if (side == SIDE_SEND)
+		return conn->flags & CONN_PLACED_SEND ? conn->pos[SIDE_SEND] : 0;
+	return conn->flags & CONN_PLACED_RECV ? conn->pos[SIDE_RECV] : 0;
+}
+
 /* announce tells user space of a connection, or of its next owner. It is tried
  * again at the next call if the ring is full.
  */
@@ -155,8 +163,8 @@ static __noinline bool announce(struct connection *conn, struct sock *sk)
 	event->start_ns = conn->start_ns;
 	event->bytes[SIDE_SEND] = conn->bytes[SIDE_SEND];
 	event->bytes[SIDE_RECV] = conn->bytes[SIDE_RECV];
-	event->pos[SIDE_SEND] = conn->flags & CONN_PLACED_SEND ? conn->pos[SIDE_SEND] : 0;
-	event->pos[SIDE_RECV] = conn->flags & CONN_PLACED_RECV ? conn->pos[SIDE_RECV] : 0;
+	event->pos[SIDE_SEND] = known_pos(conn, SIDE_SEND);
+	event->pos[SIDE_RECV] = known_pos(conn, SIDE_RECV);
 	event->tgid = conn->tgid;
 	event->transport = conn->transport;
 	event->netns = BPF_CORE_READ(sk, __sk_common.skc_net.net, ns.inum);

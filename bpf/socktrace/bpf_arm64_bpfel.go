@@ -14,9 +14,11 @@ import (
 )
 
 type bpfCloseEvent struct {
-	_      structs.HostLayout
-	Header bpfEventHeader
-	Bytes  [2]uint64
+	_       structs.HostLayout
+	Header  bpfEventHeader
+	Bytes   [2]uint64
+	Pos     [2]uint64
+	MovedNs [2]uint64
 }
 
 type bpfConnection struct {
@@ -25,6 +27,7 @@ type bpfConnection struct {
 	Inode     uint64
 	Pos       [2]uint64
 	Bytes     [2]uint64
+	MovedNs   [2]uint64
 	LastNs    uint64
 	StartNs   uint64
 	Tgid      uint32
@@ -32,6 +35,8 @@ type bpfConnection struct {
 	Role      uint8
 	Flags     uint8
 	Family    uint8
+	LastSide  uint8
+	Pad       [7]uint8
 }
 
 type bpfConnectionFlag uint32
@@ -59,16 +64,18 @@ const (
 	bpfCounterCOUNT_TRUNCATED_BYTES bpfCounter = 7
 	bpfCounterCOUNT_FAULTS          bpfCounter = 8
 	bpfCounterCOUNT_IGNORED_CALLS   bpfCounter = 9
-	bpfCounterCOUNT_FILTERED        bpfCounter = 10
-	bpfCounterCOUNT_UNPLACED        bpfCounter = 11
-	bpfCounterCOUNT_OPENED          bpfCounter = 12
-	bpfCounterCOUNT_CLOSED          bpfCounter = 13
-	bpfCounterCOUNTERS              bpfCounter = 14
+	bpfCounterCOUNT_SKIPPED_CALLS   bpfCounter = 10
+	bpfCounterCOUNT_SKIPPED_BYTES   bpfCounter = 11
+	bpfCounterCOUNT_FILTERED        bpfCounter = 12
+	bpfCounterCOUNT_UNPLACED        bpfCounter = 13
+	bpfCounterCOUNT_OPENED          bpfCounter = 14
+	bpfCounterCOUNT_CLOSED          bpfCounter = 15
+	bpfCounterCOUNTERS              bpfCounter = 16
 )
 
 type bpfCounts struct {
 	_  structs.HostLayout
-	Of [14]uint64
+	Of [16]uint64
 }
 
 type bpfDataEvent struct {
@@ -86,8 +93,10 @@ type bpfDatagramPeer struct {
 }
 
 type bpfEndEvent struct {
-	_      structs.HostLayout
-	Header bpfEventHeader
+	_       structs.HostLayout
+	Header  bpfEventHeader
+	Pos     uint64
+	MovedNs uint64
 }
 
 type bpfEndpoint struct {
@@ -136,6 +145,7 @@ const (
 	bpfLimitMAX_MESSAGES          bpfLimit = 64
 	bpfLimitMAX_MESSAGES_UNROLLED bpfLimit = 8
 	bpfLimitMAX_MESSAGE_IOVECS    bpfLimit = 4
+	bpfLimitBULK_CAPTURE          bpfLimit = 256
 	bpfLimitARGS_LEN              bpfLimit = 512
 	bpfLimitEXE_LEN               bpfLimit = 64
 	bpfLimitCGROUP_LEN            bpfLimit = 128
@@ -215,6 +225,7 @@ type bpfScratch struct {
 			IovBase uint64
 			IovLen  uint64
 		}
+		Skip    uint64
 		Got     uint32
 		Left    uint32
 		Buffers uint32
@@ -252,6 +263,7 @@ type bpfSide uint32
 const (
 	bpfSideSIDE_SEND bpfSide = 0
 	bpfSideSIDE_RECV bpfSide = 1
+	bpfSideSIDES     bpfSide = 2
 )
 
 type bpfTransport uint32
@@ -268,6 +280,12 @@ const (
 	bpfVerdictVERDICT_DEFAULT bpfVerdict = 0
 	bpfVerdictVERDICT_IGNORE  bpfVerdict = 1
 )
+
+type bpfVerdictEntry struct {
+	_    structs.HostLayout
+	Word uint64
+	Skip [2]uint64
+}
 
 // Names of all BPF objects in the ELF.
 //
@@ -308,6 +326,7 @@ const (
 	bpfVarAdopted                    = "adopted"
 	bpfVarAgentTgid                  = "agent_tgid"
 	bpfVarCaptureSize                = "capture_size"
+	bpfVarDataRoom                   = "data_room"
 	bpfVarIdStride                   = "id_stride"
 	bpfVarOnlyIncludedPorts          = "only_included_ports"
 	bpfVarRingMask                   = "ring_mask"
@@ -333,6 +352,7 @@ const (
 	bpfVarUnusedSide                 = "unused_side"
 	bpfVarUnusedTransport            = "unused_transport"
 	bpfVarUnusedVerdict              = "unused_verdict"
+	bpfVarUnusedVerdictEntry         = "unused_verdict_entry"
 	bpfVarVerdictMask                = "verdict_mask"
 	bpfVarWakeupBytes                = "wakeup_bytes"
 )
@@ -426,6 +446,7 @@ type bpfVariableSpecs struct {
 	Adopted              *ebpf.VariableSpec `ebpf:"adopted"`
 	AgentTgid            *ebpf.VariableSpec `ebpf:"agent_tgid"`
 	CaptureSize          *ebpf.VariableSpec `ebpf:"capture_size"`
+	DataRoom             *ebpf.VariableSpec `ebpf:"data_room"`
 	IdStride             *ebpf.VariableSpec `ebpf:"id_stride"`
 	OnlyIncludedPorts    *ebpf.VariableSpec `ebpf:"only_included_ports"`
 	RingMask             *ebpf.VariableSpec `ebpf:"ring_mask"`
@@ -451,6 +472,7 @@ type bpfVariableSpecs struct {
 	UnusedSide           *ebpf.VariableSpec `ebpf:"unused_side"`
 	UnusedTransport      *ebpf.VariableSpec `ebpf:"unused_transport"`
 	UnusedVerdict        *ebpf.VariableSpec `ebpf:"unused_verdict"`
+	UnusedVerdictEntry   *ebpf.VariableSpec `ebpf:"unused_verdict_entry"`
 	VerdictMask          *ebpf.VariableSpec `ebpf:"verdict_mask"`
 	WakeupBytes          *ebpf.VariableSpec `ebpf:"wakeup_bytes"`
 }
@@ -505,6 +527,7 @@ type bpfVariables struct {
 	Adopted              *ebpf.Variable `ebpf:"adopted"`
 	AgentTgid            *ebpf.Variable `ebpf:"agent_tgid"`
 	CaptureSize          *ebpf.Variable `ebpf:"capture_size"`
+	DataRoom             *ebpf.Variable `ebpf:"data_room"`
 	IdStride             *ebpf.Variable `ebpf:"id_stride"`
 	OnlyIncludedPorts    *ebpf.Variable `ebpf:"only_included_ports"`
 	RingMask             *ebpf.Variable `ebpf:"ring_mask"`
@@ -530,6 +553,7 @@ type bpfVariables struct {
 	UnusedSide           *ebpf.Variable `ebpf:"unused_side"`
 	UnusedTransport      *ebpf.Variable `ebpf:"unused_transport"`
 	UnusedVerdict        *ebpf.Variable `ebpf:"unused_verdict"`
+	UnusedVerdictEntry   *ebpf.Variable `ebpf:"unused_verdict_entry"`
 	VerdictMask          *ebpf.Variable `ebpf:"verdict_mask"`
 	WakeupBytes          *ebpf.Variable `ebpf:"wakeup_bytes"`
 }

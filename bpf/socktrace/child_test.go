@@ -118,6 +118,8 @@ func act(role []string) error {
 		return actUDP(role[1])
 	case "big":
 		return actBig()
+	case "skip":
+		return actSkip(role[1])
 	case "peek":
 		return actPeek()
 	case "dup":
@@ -393,6 +395,48 @@ func swallow(fd int) error {
 		got += int(n)
 	}
 	return nil
+}
+
+// What actSkip sends: the tracer is told to skip both bodies when it has seen the
+// first head. The first body ends within a call, the second with one.
+const (
+	skipHead = "head"
+	skipBody = 10_000 // bytes, in calls of a thousand, the last with more behind it
+	skipTail = "tail"
+)
+
+func actSkip(call string) error {
+	client, server, err := pair("tcp4")
+	if err != nil {
+		return err
+	}
+	go func() { _ = swallow(server) }()
+	if err := send(call, client, []byte(skipHead)); err != nil {
+		return err
+	}
+	fmt.Println("sent the head")
+	if _, err := fmt.Scanln(new(string)); err != nil {
+		return err
+	}
+	body := make([]byte, 1000)
+	for range skipBody/len(body) - 1 {
+		if err := send(call, client, body); err != nil {
+			return err
+		}
+	}
+	if err := send(call, client, append(body, skipTail...)); err != nil {
+		return err
+	}
+	fmt.Println("sent the tail")
+	if _, err := fmt.Scanln(new(string)); err != nil {
+		return err
+	}
+	for range 3 {
+		if err := send(call, client, body); err != nil {
+			return err
+		}
+	}
+	return unix.Close(client)
 }
 
 func actPeek() error {

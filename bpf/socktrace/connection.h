@@ -33,6 +33,9 @@ static __always_inline void end_side(struct connection *conn, __u8 side)
 	event.header.side = side;
 	event.header.role = conn->role;
 	event.header.ts_ns = bpf_ktime_get_ns();
+	event.pos = known_pos(conn, side);
+	event.moved_ns = side == SIDE_SEND ? conn->moved_ns[SIDE_SEND] :
+					     conn->moved_ns[SIDE_RECV];
 	submit(conn->id, &event, sizeof(event));
 }
 
@@ -47,6 +50,10 @@ static __always_inline void remove_connection(struct connection *conn, __u64 key
 		event.header.ts_ns = bpf_ktime_get_ns();
 		event.bytes[SIDE_SEND] = conn->bytes[SIDE_SEND];
 		event.bytes[SIDE_RECV] = conn->bytes[SIDE_RECV];
+		event.pos[SIDE_SEND] = known_pos(conn, SIDE_SEND);
+		event.pos[SIDE_RECV] = known_pos(conn, SIDE_RECV);
+		event.moved_ns[SIDE_SEND] = conn->moved_ns[SIDE_SEND];
+		event.moved_ns[SIDE_RECV] = conn->moved_ns[SIDE_RECV];
 		submit(conn->id, &event, sizeof(event));
 	}
 	if (bpf_map_delete_elem(&connections, &key) == 0)
@@ -187,6 +194,7 @@ static __always_inline struct connection *enter_connection(struct socket_ref *re
 	fresh.inode = ref->inode;
 	fresh.role = role;
 	fresh.family = BPF_CORE_READ(sk, __sk_common.skc_family);
+	fresh.last_side = SIDES;
 	if (fresh.transport == TRANSPORT_TCP && BPF_CORE_READ(sk, sk_protocol) == IPPROTO_TCP) {
 		fresh.flags = CONN_TCP_SOCK;
 		if (role != ROLE_UNKNOWN)

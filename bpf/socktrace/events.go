@@ -73,6 +73,8 @@ const (
 	TruncatedBytes = bpfCounterCOUNT_TRUNCATED_BYTES
 	Faults         = bpfCounterCOUNT_FAULTS
 	IgnoredCalls   = bpfCounterCOUNT_IGNORED_CALLS
+	SkippedCalls   = bpfCounterCOUNT_SKIPPED_CALLS
+	SkippedBytes   = bpfCounterCOUNT_SKIPPED_BYTES
 	Filtered       = bpfCounterCOUNT_FILTERED
 	Unplaced       = bpfCounterCOUNT_UNPLACED
 	Opened         = bpfCounterCOUNT_OPENED
@@ -215,7 +217,7 @@ func Args(e *ProcessEvent) []byte {
 	return append([]byte(nil), b...)
 }
 
-// verdictWord is what the kernel side finds in the map verdicts.
+// verdictWord is the word of an entry of the map verdicts.
 func verdictWord(conn uint64, bytes int) uint64 {
 	verdict := uint64(bpfVerdictVERDICT_DEFAULT)
 	switch {
@@ -226,6 +228,15 @@ func verdictWord(conn uint64, bytes int) uint64 {
 		}
 	}
 	return conn<<8 | verdict
+}
+
+// skipWord is a word skip of an entry of the map verdicts. Positions have 48 bits: a
+// direction that has moved more than 256 TiB is told of to the last byte.
+func skipWord(conn, pos uint64) uint64 {
+	if pos >= 1<<48 {
+		return 0
+	}
+	return pos<<16 | conn*0x9e3779b97f4a7c15>>48
 }
 
 var nativeEndian = binary.NativeEndian

@@ -10,6 +10,10 @@ const volatile __u32 capture_size = 4096; /* bytes of each call, at most MAX_CAP
 const volatile __u32 ring_mask = 0;	  /* number of rings, a power of two, less one */
 const volatile __u32 verdict_mask = 0;	  /* number of verdict words less one */
 const volatile __u32 wakeup_bytes = 65536;
+/* Bytes of a ring that data may fill. The rest is for the events that tell of
+ * connections and processes, whose loss costs more.
+ */
+const volatile __u64 data_room = 4096;
 const volatile __u32 id_stride = 1; /* number of possible CPUs and one for the iterator */
 const volatile bool trace_udp = false;
 const volatile bool trace_unix = false;
@@ -29,6 +33,7 @@ __u32 adopted;
 struct scratch {
 	struct gathering {
 		struct iovec iov[MAX_IOVECS];
+		__u64 skip; /* bytes before those to copy */
 		__u32 got;
 		__u32 left;
 		__u32 buffers;
@@ -71,8 +76,8 @@ struct {
 	__type(value, struct process);
 } processes SEC(".maps");
 
-/* connection id & verdict_mask -> verdict word, written by user space through
- * mmap. A newer connection may take an older one's word: then that one is copied
+/* connection id & verdict_mask -> what user space wants of it, written through
+ * mmap. A newer connection may take an older one's words: then that one is copied
  * again until user space says so again.
  */
 struct {
@@ -80,7 +85,7 @@ struct {
 	__uint(map_flags, BPF_F_MMAPABLE);
 	__uint(max_entries, 131072);
 	__type(key, __u32);
-	__type(value, __u64);
+	__type(value, struct verdict_entry);
 } verdicts SEC(".maps");
 
 /* port -> enum port_rule bits, written by user space before attaching. */
@@ -152,13 +157,16 @@ static __always_inline void *ring_of(__u64 conn)
 /* A reader is woken when the bytes that wait pass wakeup_bytes, not at each event;
  * it looks by itself from time to time for the rest.
  */
-static __always_inline __u64 wakeup_flags(void *ring, __u64 size)
+static __always_inline __u64 wakeup_flags(__u64 waiting, __u64 size)
 {
-	__u64 waiting = bpf_ringbuf_query(ring, BPF_RB_AVAIL_DATA);
-
 	if (waiting < wakeup_bytes && waiting + size >= wakeup_bytes)
 		return BPF_RB_FORCE_WAKEUP;
 	return BPF_RB_NO_WAKEUP;
+}
+
+static __always_inline __u64 waiting_bytes(void *ring)
+{
+	return bpf_ringbuf_query(ring, BPF_RB_AVAIL_DATA);
 }
 
 /* submit hands over an event other than data. */
@@ -166,7 +174,8 @@ static __always_inline bool submit(__u64 conn, void *event, __u64 size)
 {
 	void *ring = ring_of(conn);
 
-	if (ring && bpf_ringbuf_output(ring, event, size, wakeup_flags(ring, size)) == 0)
+	if (ring &&
+	    bpf_ringbuf_output(ring, event, size, wakeup_flags(waiting_bytes(ring), size)) == 0)
 		return true;
 	count(COUNT_RING_FULL_OTHER, 1);
 	return false;

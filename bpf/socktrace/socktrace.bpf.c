@@ -36,6 +36,7 @@ const struct end_event *unused_end_event __attribute__((unused));
 const struct close_event *unused_close_event __attribute__((unused));
 const struct process_event *unused_process_event __attribute__((unused));
 const struct exit_event *unused_exit_event __attribute__((unused));
+const struct verdict_entry *unused_verdict_entry __attribute__((unused));
 const struct live_socket *unused_live_socket __attribute__((unused));
 
 char LICENSE[] SEC("license") = "Dual BSD/GPL";
@@ -118,15 +119,17 @@ int trace_sendmmsg_exit_unrolled(struct sys_exit *ctx)
 SEC("tracepoint/syscalls/sys_exit_sendfile64")
 int trace_sendfile_exit(struct sys_exit *ctx)
 {
-	return on_length(ctx, syscall_arg(0), SIDE_SEND);
+	return on_length(ctx, syscall_arg(user_registers(), 0), SIDE_SEND);
 }
 
 /* splice(fd_in, off_in, fd_out, off_out, len, flags): one end is a pipe. */
 SEC("tracepoint/syscalls/sys_exit_splice")
 int trace_splice_exit(struct sys_exit *ctx)
 {
-	on_length(ctx, syscall_arg(0), SIDE_RECV);
-	return on_length(ctx, syscall_arg(2), SIDE_SEND);
+	struct pt_regs *regs = user_registers();
+
+	on_length(ctx, syscall_arg(regs, 0), SIDE_RECV);
+	return on_length(ctx, syscall_arg(regs, 2), SIDE_SEND);
 }
 
 SEC("tracepoint/syscalls/sys_exit_connect")
@@ -136,7 +139,7 @@ int trace_connect_exit(struct sys_exit *ctx)
 
 	if (ctx->ret != 0 && ctx->ret != -EINPROGRESS)
 		return 0;
-	if (socket_of_file(file_of(syscall_arg(0)), &ref))
+	if (socket_of_file(file_of(syscall_arg(user_registers(), 0)), &ref))
 		open_connection(&ref, ROLE_CLIENT);
 	return 0;
 }

@@ -43,8 +43,8 @@ type Tracer struct {
 	links    []link.Link
 	inner    []*ebpf.Map
 	rings    []*Ring
-	verdicts []byte
-	mask     uint32
+	memory   []byte // of verdicts
+	verdicts []bpfVerdictEntry
 	swept    uint64 // what Missed returned when Sweep last looked at everything
 }
 
@@ -71,7 +71,7 @@ func Load(config Config) (*Tracer, error) {
 		return nil, err
 	}
 	choose(spec, features.HaveProgramHelper(ebpf.TracePoint, asm.FnLoop) == nil)
-	t := &Tracer{config: config, mask: spec.Maps[bpfMapVerdicts].MaxEntries - 1}
+	t := &Tracer{config: config}
 	if err = t.load(spec); err != nil {
 		return nil, errors.Join(err, t.Close())
 	}
@@ -113,6 +113,7 @@ func configure(spec *ebpf.CollectionSpec, c Config) error {
 		"ring_mask":           uint32(c.Rings - 1),
 		"verdict_mask":        verdicts - 1,
 		"wakeup_bytes":        uint32(c.WakeupBytes),
+		"data_room":           uint64(c.RingSize - c.RingSize/8),
 		"id_stride":           uint32(cpus + 1),
 		"trace_udp":           c.UDP,
 		"trace_unix":          c.Unix,
@@ -221,12 +222,13 @@ func (t *Tracer) fill() error {
 		}
 	}
 	m := t.maps[bpfMapVerdicts]
-	size := int(m.MaxEntries()) * 8
+	entries := int(m.MaxEntries())
 	var err error
-	t.verdicts, err = unix.Mmap(m.FD(), 0, size, unix.PROT_READ|unix.PROT_WRITE, unix.MAP_SHARED)
+	t.memory, err = unix.Mmap(m.FD(), 0, entries*int(unsafe.Sizeof(bpfVerdictEntry{})), unix.PROT_READ|unix.PROT_WRITE, unix.MAP_SHARED)
 	if err != nil {
 		return fmt.Errorf("map the verdicts: %w", err)
 	}
+	t.verdicts = unsafe.Slice((*bpfVerdictEntry)(unsafe.Pointer(&t.memory[0])), entries)
 	return nil
 }
 
@@ -236,12 +238,23 @@ func (t *Tracer) Rings() []*Ring { return t.rings }
 // Probes returns each program with what came of loading and attaching it.
 func (t *Tracer) Probes() []Probe { return slices.Clone(t.probes) }
 
+// entry returns what the kernel side looks up for a connection, of which there may
+// be several to an entry.
+func (t *Tracer) entry(conn uint64) *bpfVerdictEntry {
+	return &t.verdicts[uint32(conn)&uint32(len(t.verdicts)-1)]
+}
+
 // SetVerdict says how many bytes of each call on a connection are copied from now
 // on: 0 to copy nothing and tell nothing, less than 0 for the configured size. It
 // costs one store.
 func (t *Tracer) SetVerdict(conn uint64, bytes int) {
-	word := (*uint64)(unsafe.Pointer(&t.verdicts[8*uint64(uint32(conn)&t.mask)]))
-	atomic.StoreUint64(word, verdictWord(conn, bytes))
+	atomic.StoreUint64(&t.entry(conn).Word, verdictWord(conn, bytes))
+}
+
+// SetSkip says that what one side of a connection moves before the position pos is
+// of no use: only the call that reaches it is told of. It costs one store.
+func (t *Tracer) SetSkip(conn uint64, side uint8, pos uint64) {
+	atomic.StoreUint64(&t.entry(conn).Skip[side], skipWord(conn, pos))
 }
 
 // IgnoreProcess has the connections that a process opens from now on left out.
@@ -343,8 +356,8 @@ func (t *Tracer) Close() error {
 	for _, m := range t.inner {
 		errs = append(errs, m.Close())
 	}
-	if t.verdicts != nil {
-		errs = append(errs, unix.Munmap(t.verdicts))
+	if t.memory != nil {
+		errs = append(errs, unix.Munmap(t.memory))
 	}
 	for _, p := range t.programs {
 		errs = append(errs, p.Close())

@@ -18,6 +18,8 @@ enum limit {
 	MAX_MESSAGES = 64,
 	MAX_MESSAGES_UNROLLED = 8, /* before 5.17 */
 	MAX_MESSAGE_IOVECS = 4,	   /* of each of them */
+	/* Bytes copied of a call in the middle of a body while the ring is half full. */
+	BULK_CAPTURE = 256,
 	ARGS_LEN = 512,
 	EXE_LEN = 64,
 	CGROUP_LEN = 128,
@@ -27,6 +29,7 @@ enum limit {
 enum side {
 	SIDE_SEND,
 	SIDE_RECV,
+	SIDES, /* no side yet */
 };
 
 /* The same numbers as the column trace_role. */
@@ -53,7 +56,7 @@ enum event_kind {
 };
 
 /* What the byte of a verdict word says: 0 copy as configured, 1 copy nothing, n
- * copy up to 2^n bytes of each call. The word is (connection << 8) | verdict.
+ * copy up to 2^n bytes of each call.
  */
 enum verdict {
 	VERDICT_DEFAULT = 0,
@@ -75,13 +78,15 @@ enum counter {
 	COUNT_DATA_EVENTS,     /* data events handed over */
 	COUNT_DATA_BYTES,      /* bytes copied in them */
 	COUNT_MOVED_BYTES,     /* bytes that traced calls moved */
-	COUNT_RING_FULL_DATA,  /* data events dropped, the ring was full */
+	COUNT_RING_FULL_DATA,  /* data events dropped, the ring had no room for data */
 	COUNT_RING_FULL_BYTES, /* bytes that the application moved with them */
 	COUNT_RING_FULL_OTHER, /* other events dropped, sent again later if they can be */
 	COUNT_MAP_FULL,	       /* calls on sockets that found no room in connections */
 	COUNT_TRUNCATED_BYTES, /* bytes not copied: beyond the capture size */
 	COUNT_FAULTS,	       /* calls whose memory could not be read */
 	COUNT_IGNORED_CALLS,   /* calls on connections with VERDICT_IGNORE */
+	COUNT_SKIPPED_CALLS,   /* calls that moved nothing but bytes to be skipped */
+	COUNT_SKIPPED_BYTES,   /* bytes that user space asked to skip */
 	COUNT_FILTERED,	       /* connections left out by configuration */
 	COUNT_UNPLACED,	       /* sends and receives not seen: jumps in a byte stream */
 	COUNT_OPENED,	       /* connections entered in the map */
@@ -139,11 +144,15 @@ struct open_event {
 
 struct end_event {
 	struct event_header header;
+	__u64 pos;	/* behind the side's last byte; 0 if it is not known */
+	__u64 moved_ns; /* when it was moved */
 };
 
 struct close_event {
 	struct event_header header;
-	__u64 bytes[2];
+	__u64 bytes[2];	   /* moved in all, by side */
+	__u64 pos[2];	   /* behind the last byte, by side; 0 if it is not known */
+	__u64 moved_ns[2]; /* when it was moved */
 };
 
 struct process_event {
@@ -165,19 +174,33 @@ struct exit_event {
 	__u32 _pad;
 };
 
+/* Value of the map verdicts: what user space wants of a connection. Each word says
+ * by itself whose it is, since connections may share the entry and its writer takes
+ * no lock.
+ */
+struct verdict_entry {
+	__u64 word;    /* (connection << 8) | enum verdict */
+	__u64 skip[2]; /* by side: (position << 16) | tag of the connection: nothing
+			* before the position is of use
+			*/
+};
+
 /* Value of the map connections. */
 struct connection {
 	__u64 id;
 	__u64 inode;  /* of the socket: an address is used again, an inode number is not soon */
 	__u64 pos[2]; /* offset of the next byte, by side */
-	__u64 bytes[2]; /* moved, by side */
-	__u64 last_ns;	/* when the latest call left */
-	__u64 start_ns; /* of the owner */
-	__u32 tgid;	/* the owner: who moved bytes last */
+	__u64 bytes[2];	   /* moved, by side */
+	__u64 moved_ns[2]; /* when the latest bytes were moved, by side */
+	__u64 last_ns;	   /* when the latest call left */
+	__u64 start_ns;	   /* of the owner */
+	__u32 tgid;	   /* the owner: who moved bytes last */
 	__u8 transport;
 	__u8 role;
 	__u8 flags; /* enum connection_flag */
 	__u8 family;
+	__u8 last_side; /* of the latest call */
+	__u8 _pad[7];
 };
 
 enum connection_flag {
@@ -208,9 +231,11 @@ _Static_assert(sizeof(struct data_event) == 40, "shared with Go");
 _Static_assert(sizeof(struct endpoint) == 20, "shared with Go");
 _Static_assert(sizeof(struct datagram_peer) == 24, "shared with Go");
 _Static_assert(sizeof(struct open_event) == 224, "shared with Go");
-_Static_assert(sizeof(struct close_event) == 40, "shared with Go");
+_Static_assert(sizeof(struct end_event) == 40, "shared with Go");
+_Static_assert(sizeof(struct close_event) == 72, "shared with Go");
 _Static_assert(sizeof(struct process_event) == 888, "shared with Go");
 _Static_assert(sizeof(struct exit_event) == 40, "shared with Go");
-_Static_assert(sizeof(struct connection) == 72, "shared with Go");
+_Static_assert(sizeof(struct verdict_entry) == 24, "shared with Go");
+_Static_assert(sizeof(struct connection) == 96, "shared with Go");
 
 #endif

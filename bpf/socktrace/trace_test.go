@@ -42,6 +42,7 @@ type conn struct {
 	opens  int
 	first  uint32 // who opened it
 	ends   [2]int
+	endPos [2]uint64
 	closed *CloseEvent
 	data   []slice
 }
@@ -139,6 +140,7 @@ func (tr *trace) take(e *Event) {
 	case End:
 		if c := tr.conns[e.End.Header.Conn]; c != nil {
 			c.ends[e.End.Header.Side]++
+			c.endPos[e.End.Header.Side] = e.End.Pos
 		}
 	case Close:
 		if c := tr.conns[e.Close.Header.Conn]; c != nil {
@@ -565,6 +567,96 @@ func TestVerdicts(t *testing.T) {
 	}
 	if word := verdictWord(5, 4096); word != 5<<8|12 {
 		t.Errorf("verdict word %#x", word)
+	}
+}
+
+// What user space asks to skip makes no events, but for the call that ends it or
+// goes on behind it. The end of the stream is told of by its position.
+func TestSkip(t *testing.T) {
+	tr := start(t, testConfig())
+	for _, call := range []string{"write", "writev", "sendmsg"} {
+		t.Run(call, func(t *testing.T) {
+			p := launch(t, "skip", call)
+			p.expect("sent the head")
+			ours := func(c *conn) bool { return c.open.Header.Role == RoleClient && c.open.Tgid == p.pid && len(c.data) > 0 }
+			c := tr.find(t, "with the head", ours)
+			id, begin := c.open.Header.Conn, c.data[0].pos+uint64(len(skipHead))
+			tr.SetSkip(id, SideSend, begin+skipBody)
+			p.say("on")
+			p.expect("sent the tail")
+			c = tr.find(t, "with the tail", func(c *conn) bool { return ours(c) && len(c.data) > 1 })
+			tr.SetSkip(id, SideSend, begin+skipBody+uint64(len(skipTail))+3000)
+			p.say("on")
+			c = tr.find(t, "closed", func(c *conn) bool { return ours(c) && c.closed != nil })
+			var got []slice
+			for _, d := range c.data {
+				d.ts = 0
+				got = append(got, d)
+			}
+			want := []slice{
+				{side: SideSend, pos: begin - uint64(len(skipHead)), len: uint32(len(skipHead)), payload: skipHead},
+				{side: SideSend, pos: begin + skipBody, len: uint32(len(skipTail)), payload: skipTail},
+				{side: SideSend, pos: begin + skipBody + uint64(len(skipTail)) + 2000, len: 1000},
+			}
+			if !slices.Equal(got, want) {
+				t.Errorf("events %+v, want %+v", got, want)
+			}
+			if end := want[2].pos + 1000; c.closed.Pos[SideSend] != end || c.endPos[SideSend] != end {
+				t.Errorf("the stream ends at %d, closed at %d, want %d", c.endPos[SideSend], c.closed.Pos[SideSend], end)
+			}
+			p.wait()
+		})
+	}
+	counters, err := tr.Counters()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if calls, n := counters[SkippedCalls], counters[SkippedBytes]; calls != 3*11 || n != 3*(skipBody+2000) {
+		t.Errorf("%d calls and %d bytes were skipped", calls, n)
+	}
+}
+
+// In the middle of a body less is copied while the ring fills, and data leaves room
+// for the events that tell of connections.
+func TestRoom(t *testing.T) {
+	config := testConfig()
+	config.RingSize, config.WakeupBytes = 32<<10, 1<<30
+	tracer, err := Load(config)
+	if err != nil {
+		t.Skip(err)
+	}
+	defer tracer.Close()
+	if err := tracer.Attach(); err != nil {
+		t.Fatal(err)
+	}
+	launch(t, "big").wait()
+	launch(t, "big").wait()
+	var payloads, cut, open, closed int
+	var e Event
+	tracer.Rings()[0].Read(1<<20, func(raw []byte) {
+		if err := Decode(raw, &e); err != nil {
+			t.Error(err)
+		}
+		switch {
+		case e.Kind == Open && e.Open.Transport == TransportTCP:
+			open++
+		case e.Kind == Close:
+			closed++
+		case e.Kind == Data && len(e.Payload) == int(bpfLimitBULK_CAPTURE):
+			cut++
+		case e.Kind == Data:
+			payloads++
+		}
+	})
+	counters, err := tracer.Counters()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if cut == 0 || payloads == 0 || counters[RingFullData] == 0 {
+		t.Errorf("%d events of a body were cut, %d not, %d lost: want some of each", cut, payloads, counters[RingFullData])
+	}
+	if open < 4 || closed < 4 || counters[RingFullOther] != 0 {
+		t.Errorf("%d connections opened, %d closed, %d events of connections lost", open, closed, counters[RingFullOther])
 	}
 }
 

@@ -11,6 +11,8 @@ struct transfer {
 	struct scratch *scratch;
 	__u64 ts_ns;
 	__u64 pos;
+	__u64 len;  /* bytes to tell of, from pos on */
+	__u64 skip; /* bytes of the call before them */
 	__u32 queue_ns;
 	__u32 capture; /* bytes to copy of each buffer, 0 for none */
 	__u8 side;
@@ -63,7 +65,8 @@ static __always_inline __u64 place(struct connection *conn, struct sock *sk, __u
 
 	if (conn->flags & CONN_TCP_SOCK)
 		end = tcp_end(sk, side, end, conn->flags & flag);
-	conn->flags |= flag;
+	if (!(conn->flags & flag))
+		conn->flags |= flag;
 	*pos = end;
 	*bytes += n;
 	return end - n;
@@ -94,56 +97,117 @@ static __always_inline __u64 when(struct connection *conn, struct sock *sk, __u8
 			*queue_ns = t < 0xffffffff ? t : 0;
 		}
 	}
+	if (side == SIDE_SEND)
+		conn->moved_ns[SIDE_SEND] = ts;
+	else
+		conn->moved_ns[SIDE_RECV] = ts;
 	conn->last_ns = now;
 	return ts;
+}
+
+/* connection_tag is what of a connection's id tells it from those that share its
+ * entry of verdicts.
+ */
+static __always_inline __u64 connection_tag(__u64 id)
+{
+	return (id * 0x9e3779b97f4a7c15ULL) >> 48;
 }
 
 /* wanted_bytes returns how many bytes of each buffer to copy, or -1 to tell user
  * space nothing.
  */
-static __always_inline __s32 wanted_bytes(struct connection *conn)
+static __always_inline __s32 wanted_bytes(struct verdict_entry *entry, __u64 id)
 {
-	__u32 slot = (__u32)conn->id & verdict_mask;
-	__u64 *word = bpf_map_lookup_elem(&verdicts, &slot);
-	__u8 verdict;
+	__u64 word = entry->word;
+	__u8 verdict = word & 0xff;
 
-	if (!word || *word >> 8 != conn->id)
-		return capture_size;
-	verdict = *word & 0xff;
-	if (verdict == VERDICT_DEFAULT)
+	if (word >> 8 != id || verdict == VERDICT_DEFAULT)
 		return capture_size;
 	if (verdict == VERDICT_IGNORE)
 		return -1;
 	return 1U << (verdict & 31);
 }
 
-/* begin finds the connection of a call that moved n bytes and places them. It
- * returns false if there is nothing more to do.
+/* skip_until returns the position before which a side's bytes are of no use. */
+static __always_inline __u64 skip_until(struct verdict_entry *entry, __u64 id, __u8 side)
+{
+	__u64 word = side == SIDE_SEND ? entry->skip[SIDE_SEND] : entry->skip[SIDE_RECV];
+
+	return (word & 0xffff) == connection_tag(id) ? word >> 16 : 0;
+}
+
+/* bulk says whether a call goes on in the direction of the one before, as those that
+ * move a long body do, while the ring fills: then its beginning must do, so that the
+ * ring does not overflow.
+ */
+static __always_inline bool bulk(struct connection *conn, __u8 side, __u8 last_side)
+{
+	void *ring;
+
+	if (side != last_side)
+		return false;
+	ring = ring_of(conn->id);
+	return ring && waiting_bytes(ring) > data_room / 2;
+}
+
+/* begin finds the connection of a call that moved n bytes, places them, and notes
+ * which of them are of use. It returns false if there is nothing more to do.
  */
 static __always_inline bool begin(struct transfer *t, struct socket_ref *ref, __u64 n,
 				  __u8 side)
 {
 	__u32 cpu = bpf_get_smp_processor_id();
+	struct verdict_entry *entry;
+	struct connection *conn;
+	__u8 last_side;
 	__s32 wanted;
+	__u64 until;
+	__u32 slot;
 
-	t->conn = connection_of(ref);
-	if (!t->conn)
+	conn = connection_of(ref);
+	if (!conn)
 		return false;
+	t->conn = conn;
 	t->side = side;
 	t->queue_ns = 0;
-	t->pos = place(t->conn, ref->sk, side, n);
-	t->ts_ns = when(t->conn, ref->sk, side, &t->queue_ns);
-	if (t->conn->flags & CONN_IGNORED)
+	t->pos = place(conn, ref->sk, side, n);
+	t->ts_ns = when(conn, ref->sk, side, &t->queue_ns);
+	if (conn->flags & CONN_IGNORED)
 		return false;
-	wanted = wanted_bytes(t->conn);
+	last_side = conn->last_side;
+	conn->last_side = side;
+	slot = (__u32)conn->id & verdict_mask;
+	entry = bpf_map_lookup_elem(&verdicts, &slot);
+	if (!entry)
+		return false;
+	wanted = wanted_bytes(entry, conn->id);
 	if (wanted < 0) {
 		count(COUNT_IGNORED_CALLS, 1);
 		return false;
 	}
-	if (!(t->conn->flags & CONN_ANNOUNCED) && !announce(t->conn, ref->sk)) {
+	until = skip_until(entry, conn->id, side);
+	t->skip = 0;
+	if (until > t->pos) {
+		if (until > t->pos + n) {
+			count(COUNT_SKIPPED_CALLS, 1);
+			count(COUNT_SKIPPED_BYTES, n);
+			return false;
+		}
+		if (until == t->pos + n) /* when the last of them moved is of use */
+			wanted = 0;
+		else
+			t->skip = until - t->pos;
+	}
+	t->pos += t->skip;
+	t->len = n - t->skip;
+	if (!(conn->flags & CONN_ANNOUNCED) && !announce(conn, ref->sk)) {
 		count(COUNT_RING_FULL_DATA, 1);
+		count(COUNT_RING_FULL_BYTES, t->len);
+		count(COUNT_MOVED_BYTES, t->len);
 		return false;
 	}
+	if (wanted > BULK_CAPTURE && bulk(conn, side, last_side))
+		wanted = BULK_CAPTURE;
 	t->capture = wanted;
 	t->scratch = bpf_map_lookup_elem(&scratches, &cpu);
 	return t->scratch != NULL;
@@ -158,6 +222,7 @@ static __always_inline void hand_over(struct transfer *t, __u32 captured, __u32 
 	bool datagram = t->conn->transport == TRANSPORT_UDP;
 	void *ring = ring_of(t->conn->id);
 	struct counts *counts = all_counts();
+	__u64 waiting;
 	__u64 size;
 
 	if (!ring || !counts)
@@ -181,7 +246,10 @@ static __always_inline void hand_over(struct transfer *t, __u32 captured, __u32 
 		size += sizeof(struct datagram_peer);
 	/* Only syscall exits run this, one at a time on a CPU: no atomics. */
 	counts->of[COUNT_MOVED_BYTES] += len;
-	if (bpf_ringbuf_output(ring, event, size, wakeup_flags(ring, size))) {
+	counts->of[COUNT_SKIPPED_BYTES] += t->skip;
+	waiting = waiting_bytes(ring);
+	if (waiting + size > data_room ||
+	    bpf_ringbuf_output(ring, event, size, wakeup_flags(waiting, size))) {
 		counts->of[COUNT_RING_FULL_DATA]++;
 		counts->of[COUNT_RING_FULL_BYTES] += len;
 		return;
@@ -215,13 +283,13 @@ static __always_inline __u32 copy(__u8 *to, __u64 from, __u64 len, __u32 want)
 	return n;
 }
 
-/* gather copies up to want bytes of n that buffers hold, and returns how many. It
- * ends early at the constant most. Its progress is kept in the scratch memory,
+/* gather copies up to want bytes of n that buffers hold behind the first skip, and
+ * returns how many. It ends early at the constant most. Its progress is kept in the scratch memory,
  * where the verifier does not follow it: so all turns of the loop look alike, and
  * it need not walk each combination of lengths.
  */
 static __always_inline __u32 gather(struct transfer *t, __u64 iov, __u64 buffers, __u64 n,
-				    const __u32 most)
+				    __u64 skip, const __u32 most)
 {
 	struct gathering *g = &t->scratch->gathering;
 	__u8 *to = payload(t);
@@ -235,20 +303,30 @@ static __always_inline __u32 gather(struct transfer *t, __u64 iov, __u64 buffers
 		count(COUNT_FAULTS, 1);
 		return 0;
 	}
+	g->skip = skip;
 	g->got = 0;
 	g->left = n < t->capture ? n : t->capture;
 	g->buffers = buffers;
 	for (__u32 i = 0; i < most; i++) {
+		__u64 base = g->iov[i].iov_base;
+		__u64 len = g->iov[i].iov_len;
 		__u64 got = g->got;
 		__u32 copied;
 
 		barrier_var(got);
 		if (i >= g->buffers || g->left == 0 || got >= MAX_CAPTURE)
 			break;
-		copied = copy(to + got, g->iov[i].iov_base, g->iov[i].iov_len, g->left);
+		if (g->skip >= len) {
+			g->skip -= len;
+			continue;
+		}
+		base += g->skip;
+		len -= g->skip;
+		g->skip = 0;
+		copied = copy(to + got, base, len, g->left);
 		g->got += copied;
 		g->left -= copied;
-		if (g->left != 0 && copied != g->iov[i].iov_len)
+		if (g->left != 0 && copied != len)
 			break; /* a hole: what follows has no place */
 	}
 	return g->got;
@@ -303,7 +381,7 @@ static __always_inline int length_only(struct socket_ref *ref, __u64 n, __u8 sid
 	struct transfer t = {};
 
 	if (begin(&t, ref, n, side))
-		hand_over(&t, 0, n);
+		hand_over(&t, 0, t.len);
 	return 0;
 }
 
@@ -313,16 +391,18 @@ static __always_inline int length_only(struct socket_ref *ref, __u64 n, __u8 sid
 static __always_inline int on_buffer(struct sys_exit *ctx, __u8 side, const bool has_flags)
 {
 	struct transfer t = {};
+	struct pt_regs *regs;
 	struct socket_ref ref;
 	__u64 flags = 0;
 	__u32 len = 0;
 
 	if (ctx->ret < 0)
 		return 0;
-	if (!socket_of_file(file_of(syscall_arg(0)), &ref))
+	regs = user_registers();
+	if (!socket_of_file(file_of(syscall_arg(regs, 0)), &ref))
 		return 0;
 	if (has_flags)
-		flags = syscall_arg(3);
+		flags = syscall_arg(regs, 3);
 	if (side == SIDE_RECV && (flags & (MSG_PEEK | MSG_OOB | MSG_ERRQUEUE)))
 		return 0;
 	if (ctx->ret == 0)
@@ -331,14 +411,15 @@ static __always_inline int on_buffer(struct sys_exit *ctx, __u8 side, const bool
 		return 0;
 	if (t.conn->transport == TRANSPORT_UDP) {
 		if (has_flags && side == SIDE_RECV)
-			bpf_probe_read_user(&len, sizeof(len), (void *)syscall_arg(5));
+			bpf_probe_read_user(&len, sizeof(len), (void *)syscall_arg(regs, 5));
 		else if (has_flags)
-			len = syscall_arg(5);
-		read_peer(&t, ref.sk, has_flags ? syscall_arg(4) : 0, len);
+			len = syscall_arg(regs, 5);
+		read_peer(&t, ref.sk, has_flags ? syscall_arg(regs, 4) : 0, len);
 	} else if (side == SIDE_RECV && (flags & MSG_TRUNC)) {
 		t.capture = 0; /* tcp(7): the bytes are discarded, not written */
 	}
-	hand_over(&t, copy(payload(&t), syscall_arg(1), ctx->ret, t.capture), ctx->ret);
+	hand_over(&t, copy(payload(&t), syscall_arg(regs, 1) + t.skip, t.len, t.capture),
+		  t.len);
 	return 0;
 }
 
@@ -346,11 +427,13 @@ static __always_inline int on_buffer(struct sys_exit *ctx, __u8 side, const bool
 static __always_inline int on_iovecs(struct sys_exit *ctx, __u8 side)
 {
 	struct transfer t = {};
+	struct pt_regs *regs;
 	struct socket_ref ref;
 
 	if (ctx->ret < 0)
 		return 0;
-	if (!socket_of_file(file_of(syscall_arg(0)), &ref))
+	regs = user_registers();
+	if (!socket_of_file(file_of(syscall_arg(regs, 0)), &ref))
 		return 0;
 	if (ctx->ret == 0)
 		return moved_nothing(&ref, side);
@@ -358,18 +441,21 @@ static __always_inline int on_iovecs(struct sys_exit *ctx, __u8 side)
 		return 0;
 	if (t.conn->transport == TRANSPORT_UDP)
 		read_peer(&t, ref.sk, 0, 0);
-	hand_over(&t, gather(&t, syscall_arg(1), syscall_arg(2), ctx->ret, MAX_IOVECS),
-		  ctx->ret);
+	hand_over(&t,
+		  gather(&t, syscall_arg(regs, 1), syscall_arg(regs, 2), t.len, t.skip,
+			 MAX_IOVECS),
+		  t.len);
 	return 0;
 }
 
-/* message hands over one struct user_msghdr of n bytes. */
+/* message hands over n bytes of one struct user_msghdr, those behind the first skip. */
 static __always_inline void message(struct transfer *t, struct sock *sk,
-				    struct user_msghdr *header, __u64 n, const int most)
+				    struct user_msghdr *header, __u64 n, __u64 skip,
+				    const int most)
 {
 	if (t->conn->transport == TRANSPORT_UDP)
 		read_peer(t, sk, header->msg_name, header->msg_namelen);
-	hand_over(t, gather(t, header->msg_iov, header->msg_iovlen, n, most), n);
+	hand_over(t, gather(t, header->msg_iov, header->msg_iovlen, n, skip, most), n);
 }
 
 /* on_message handles sendmsg and recvmsg(fd, msghdr, flags). */
@@ -377,27 +463,29 @@ static __always_inline int on_message(struct sys_exit *ctx, __u8 side)
 {
 	struct transfer t = {};
 	struct user_msghdr header;
+	struct pt_regs *regs;
 	struct socket_ref ref;
 	__u64 flags;
 
 	if (ctx->ret < 0)
 		return 0;
-	if (!socket_of_file(file_of(syscall_arg(0)), &ref))
+	regs = user_registers();
+	if (!socket_of_file(file_of(syscall_arg(regs, 0)), &ref))
 		return 0;
-	flags = syscall_arg(2);
+	flags = syscall_arg(regs, 2);
 	if (side == SIDE_RECV && (flags & (MSG_PEEK | MSG_OOB | MSG_ERRQUEUE)))
 		return 0;
 	if (ctx->ret == 0)
 		return moved_nothing(&ref, side);
 	if (!begin(&t, &ref, ctx->ret, side))
 		return 0;
-	if (bpf_probe_read_user(&header, sizeof(header), (void *)syscall_arg(1))) {
+	if (bpf_probe_read_user(&header, sizeof(header), (void *)syscall_arg(regs, 1))) {
 		count(COUNT_FAULTS, 1);
 		__builtin_memset(&header, 0, sizeof(header));
 	}
 	if (side == SIDE_RECV && (flags & MSG_TRUNC) && t.conn->transport != TRANSPORT_UDP)
 		t.capture = 0;
-	message(&t, ref.sk, &header, ctx->ret, MAX_IOVECS);
+	message(&t, ref.sk, &header, t.len, t.skip, MAX_IOVECS);
 	return 0;
 }
 
@@ -433,7 +521,7 @@ static int hand_over_message(__u32 i, struct message_walk *w)
 		return 1;
 	}
 	w->m->left -= m->msg_len;
-	message(&w->t, w->sk, &m->msg_hdr, m->msg_len, MAX_MESSAGE_IOVECS);
+	message(&w->t, w->sk, &m->msg_hdr, m->msg_len, 0, MAX_MESSAGE_IOVECS);
 	return 0;
 }
 
@@ -448,20 +536,22 @@ static __always_inline int on_messages(struct sys_exit *ctx, __u8 side, const bo
 	__u32 cpu = bpf_get_smp_processor_id();
 	struct message_walk w = {};
 	struct scratch *scratch;
+	struct pt_regs *regs;
 	struct socket_ref ref;
 
 	if (ctx->ret <= 0)
 		return 0;
-	if (!socket_of_file(file_of(syscall_arg(0)), &ref))
+	regs = user_registers();
+	if (!socket_of_file(file_of(syscall_arg(regs, 0)), &ref))
 		return 0;
-	if (side == SIDE_RECV && (syscall_arg(3) & (MSG_PEEK | MSG_OOB | MSG_ERRQUEUE)))
+	if (side == SIDE_RECV && (syscall_arg(regs, 3) & (MSG_PEEK | MSG_OOB | MSG_ERRQUEUE)))
 		return 0;
 	scratch = bpf_map_lookup_elem(&scratches, &cpu);
 	if (!scratch)
 		return 0;
 	w.sk = ref.sk;
 	w.m = &scratch->messages;
-	w.m->base = syscall_arg(1);
+	w.m->base = syscall_arg(regs, 1);
 	w.m->n = ctx->ret;
 	w.m->left = 0;
 	if (loop) {
@@ -473,6 +563,8 @@ static __always_inline int on_messages(struct sys_exit *ctx, __u8 side, const bo
 	}
 	if (!begin(&w.t, &ref, w.m->left, side))
 		return 0;
+	w.t.pos -= w.t.skip; /* each message is told of as a whole */
+	w.t.skip = 0;
 	if (loop) {
 		bpf_loop(MAX_MESSAGES, hand_over_message, &w, 0);
 	} else {

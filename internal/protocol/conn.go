@@ -59,11 +59,18 @@ type Conn struct {
 	LocalAddr, RemoteAddr string
 }
 
+// End is where a side's byte stream ends. The zero value says that it is not known.
+type End struct {
+	Pos  uint64 // behind the last byte
+	Last int64  // when the last byte was moved, in nanoseconds since the UNIX epoch
+}
+
 // Segment is a slice of what the traced process read or wrote in one call.
 type Segment struct {
 	// Pos is the offset of Data in the byte stream of its side. The first offset
-	// may be any number: see Conn.Start. A jump forward means that bytes were not copied; a jump back that the calls of
-	// two threads crossed, and what was there already is left out.
+	// may be any number: see Conn.Start. A jump forward means that bytes were not
+	// copied; a jump back that the calls of two threads crossed, and what was there
+	// already is left out.
 	Pos uint64
 	// Len is the number of bytes that the process moved, at least len(Data): what
 	// lies behind Data was not copied.

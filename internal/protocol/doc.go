@@ -25,8 +25,9 @@
 //	s := e.Open(conn)                 // conn.Role may be UnknownRole
 //	s.Data(protocol.Recv, segment)    // segment.Data is not kept
 //	n := s.Verdict()                  // bytes of each call to copy from now on
-//	s.EOF(protocol.Recv, now)         // one side's byte stream ended
-//	s.Close(now)                      // s must not be used any more
+//	p := s.Skip(protocol.Recv)        // no bytes before this position are of use
+//	s.EOF(protocol.Recv, end, now)    // one side's byte stream ended
+//	s.Close(ends, now)                // s must not be used any more
 //	e.Expire(now)                     // about once a second
 //	e.Stats()                         // live counters
 //

@@ -21,6 +21,9 @@ type Config struct {
 	// MatchBytes is after how many bytes, in both directions together, a connection
 	// that no protocol knows is ignored. Default 8 KiB.
 	MatchBytes int
+	// SkipBytes is the least number of bytes of no use that is worth telling the kernel
+	// side to skip. Default 8 KiB.
+	SkipBytes int
 	// FrameTimeout is how long an unfinished frame's bytes are kept when nothing
 	// follows, and the memory of a connection that is idle. Default 30 s.
 	FrameTimeout time.Duration
@@ -31,6 +34,7 @@ func (c Config) withDefaults() Config {
 	orDefault(&c.FrameBytes, 128<<10)
 	orDefault(&c.TotalBytes, 32<<20)
 	orDefault(&c.MatchBytes, 8<<10)
+	orDefault(&c.SkipBytes, 8<<10)
 	orDefault(&c.FrameTimeout, 30*time.Second)
 	return c
 }

@@ -205,7 +205,7 @@ func TestTimeout(t *testing.T) {
 	r.Expire(r.now + int64(6*time.Second))
 	r.want(t, "a=?")
 	r.data(protocol.Send, "#q2 b\n")
-	r.stream.Close(r.now)
+	r.stream.Close([2]protocol.End{}, r.now)
 	r.want(t, "a=?", "b=?")
 }
 
@@ -258,7 +258,7 @@ func TestUnmatchedIsIgnored(t *testing.T) {
 		t.Error("still looked at after 110 bytes")
 	}
 	r.data(protocol.Send, "#q1 a\n")
-	if r.stream.Close(r.now); len(r.rows) != 0 || r.Stats().Streams != 0 || r.Stats().Buffered != 0 {
+	if r.stream.Close([2]protocol.End{}, r.now); len(r.rows) != 0 || r.Stats().Streams != 0 || r.Stats().Buffered != 0 {
 		t.Errorf("rows %q, stats %+v", r.rows, *r.Stats())
 	}
 }
@@ -334,7 +334,7 @@ func TestTotalLimit(t *testing.T) {
 		t.Errorf("%d bytes kept, want at most 100", got)
 	}
 	for _, s := range streams {
-		s.Close(1)
+		s.Close([2]protocol.End{}, 1)
 	}
 	if got := r.Stats().Buffered; got != 0 {
 		t.Errorf("%d bytes kept after all is closed", got)
@@ -382,7 +382,7 @@ func TestStreamsAreReused(t *testing.T) {
 	cycle := func() {
 		s := r.Open(&conn)
 		s.Data(protocol.Recv, segment)
-		s.Close(5)
+		s.Close([2]protocol.End{}, 5)
 		r.rows = r.rows[:0]
 	}
 	cycle()

@@ -2,6 +2,9 @@
 
 package protocol
 
+// maxSkip stands for a body without an end in sight.
+const maxSkip = 1 << 40
+
 // feed shows the protocol the bytes that waited and the input.
 func (s *Stream) feed(side Side, in *input) {
 	h, d := &s.halves[side], s.dir(side)
@@ -17,7 +20,7 @@ func (s *Stream) feed(side Side, in *input) {
 		if len(rest) == 0 && s.between(h, in) {
 			break
 		}
-		n, status := s.step(h, d, rest, in, old > 0)
+		n, status, skip := s.step(h, d, rest, in, old > 0)
 		if n > len(rest) {
 			s.counters.SkippedBytes += uint64(n - len(rest))
 			in.gap, n = in.gap-(n-len(rest)), len(rest)
@@ -26,6 +29,10 @@ func (s *Stream) feed(side Side, in *input) {
 		if status == More && in.gap == 0 && !in.eof {
 			limit := max(0, min(s.engine.config.FrameBytes, s.room()+len(h.buf)))
 			if len(rest) <= limit {
+				h.skip = 0
+				if skip >= int64(s.engine.config.SkipBytes) && len(rest) == 0 {
+					h.skip = in.end + uint64(min(skip, maxSkip))
+				}
 				break
 			}
 			rest, in.gap, in.why = rest[:limit], len(rest)-limit, LostLimit
@@ -59,7 +66,7 @@ func (s *Stream) between(h *half, in *input) bool {
 
 // step parses once. The count it returns is at most what there is. A tentative
 // frame is one for certain once the protocol took some of it.
-func (s *Stream) step(h *half, d Direction, rest []byte, in *input, waited bool) (int, Status) {
+func (s *Stream) step(h *half, d Direction, rest []byte, in *input, waited bool) (int, Status, int64) {
 	fresh := h.ext == nil
 	if fresh {
 		if !h.tentative {
@@ -72,10 +79,10 @@ func (s *Stream) step(h *half, d Direction, rest []byte, in *input, waited bool)
 		}
 		h.ext.Last, h.ext.AfterLoss = h.ext.First, h.lost
 	}
-	n, status := s.session.parse(d, rest, in.gap, in.eof, in.time)
+	n, status, skip := s.session.parse(d, rest, in.gap, in.eof, in.time)
 	ends := status == Done || status == Skip || status == Last || status == Switch
 	if n < 0 || n > len(rest)+in.gap || fresh && n == 0 && ends {
-		return 0, Invalid
+		return 0, Invalid, 0
 	}
 	if n > 0 {
 		h.ext.Last = in.time
@@ -85,7 +92,7 @@ func (s *Stream) step(h *half, d Direction, rest []byte, in *input, waited bool)
 			s.turn(1-d, Framed, in.time)
 		}
 	}
-	return n, status
+	return n, status, skip
 }
 
 // turn ends the frame in progress of the direction d if the protocol says so.
@@ -103,7 +110,7 @@ func (s *Stream) turn(d Direction, why Why, now int64) {
 
 // commit makes a row of the frame if it can.
 func (s *Stream) commit(h *half, d Direction, now int64) {
-	h.ext, h.lost, h.tentative = nil, false, false
+	h.ext, h.lost, h.tentative, h.skip = nil, false, false, 0
 	s.good++
 	s.counters.Frames[d]++
 	s.session.commit(d)
@@ -157,7 +164,7 @@ func (s *Stream) lose(h *half, d Direction, why Loss) {
 		s.session.abort(d)
 		h.ext = nil
 	}
-	h.tentative, h.seeking = false, true
+	h.tentative, h.seeking, h.skip = false, true, 0
 	h.lost = h.lost || why != LostInvalid
 }
 
@@ -230,7 +237,7 @@ func (s *Stream) restart(side Side, rest []byte, status Status, in *input) {
 	}
 	h.bufTime, h.queue, h.touched = in.time, in.queue, in.time
 	if len(rest) > 0 || in.gap > 0 {
-		s.match(side, &input{gap: in.gap, why: in.why, time: in.time, queue: in.queue})
+		s.match(side, &input{gap: in.gap, why: in.why, time: in.time, queue: in.queue, end: in.end})
 	}
 }
 

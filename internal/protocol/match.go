@@ -124,7 +124,7 @@ func (s *Stream) start(i int, side Side, in *input) {
 	h.seeking, h.lost = false, h.lost || skimmed
 	other.seeking, other.lost = !s.settled || other.skimmed, other.lost || other.skimmed
 	if len(other.buf) > 0 {
-		s.feed(1-side, &input{time: other.bufTime})
+		s.feed(1-side, &input{time: other.bufTime, end: other.next})
 	}
 	if len(h.buf) > 0 {
 		in.data = nil

@@ -14,7 +14,7 @@ type runner interface {
 // session is a protocol on one connection.
 type session interface {
 	begin(d Direction) *Extent
-	parse(d Direction, data []byte, gap int, eof bool, now int64) (int, Status)
+	parse(d Direction, data []byte, gap int, eof bool, now int64) (n int, status Status, skip int64)
 	commit(d Direction)
 	abort(d Direction)
 	turn(d Direction, why Why) bool
@@ -81,14 +81,14 @@ func (p *pair[F, R, S]) begin(d Direction) *Extent { return &p.queues[d].begin()
 func (p *pair[F, R, S]) commit(d Direction)        { p.queues[d].commit() }
 func (p *pair[F, R, S]) abort(d Direction)         { p.queues[d].abort() }
 
-func (p *pair[F, R, S]) parse(d Direction, data []byte, gap int, eof bool, now int64) (int, Status) {
+func (p *pair[F, R, S]) parse(d Direction, data []byte, gap int, eof bool, now int64) (int, Status, int64) {
 	in := &p.in
 	in.Conn, in.State, in.Dir, in.Intern = p.conn, &p.state, d, p.engine.intern
 	in.Requests, in.Responses = &p.queues[Request], &p.queues[Response]
-	in.Data, in.Gap, in.EOF, in.Time = data, gap, eof, now
+	in.Data, in.Gap, in.EOF, in.Time, in.Skip = data, gap, eof, now, 0
 	n, status := p.spec.Parse(in, &p.queues[d].Open().Frame)
 	in.Data = nil
-	return n, status
+	return n, status, in.Skip
 }
 
 func (p *pair[F, R, S]) turn(d Direction, why Why) bool {

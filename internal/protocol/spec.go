@@ -81,6 +81,9 @@ type Input[Frame, State any] struct {
 	Gap int
 	// Time is when the newest of the bytes at hand were moved.
 	Time int64
+	// Skip is Parse's to set, with [More] and all bytes consumed: so many of those
+	// that follow it would only pass over. They may come as a gap then.
+	Skip int64
 }
 
 // Spec is a protocol. Its functions keep nothing between calls but what they

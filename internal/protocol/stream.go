@@ -28,6 +28,7 @@ type Stream struct {
 // half is one side's bytes.
 type half struct {
 	next    uint64  // the position that is expected
+	skip    uint64  // the position before which the frame in progress needs no bytes
 	ext     *Extent // of the frame in progress, nil between frames
 	buf     []byte  // bytes of an unfinished frame
 	touched int64   // when bytes were added to buf
@@ -49,6 +50,7 @@ type half struct {
 type input struct {
 	data  []byte
 	gap   int
+	end   uint64 // the position behind both
 	why   Loss // of the gap
 	time  int64
 	queue uint32
@@ -74,6 +76,10 @@ func (s *Stream) Verdict() int {
 	return s.engine.config.Capture
 }
 
+// Skip returns the position before which the bytes of a side are of no use, 0 if all
+// are: bytes that come as a gap up to there are no loss.
+func (s *Stream) Skip(side Side) uint64 { return s.halves[side].skip }
+
 // dir returns the direction of a side's bytes, Either if the role is not known.
 func (s *Stream) dir(side Side) Direction {
 	switch s.conn.Role {
@@ -91,7 +97,7 @@ func (s *Stream) Data(side Side, seg Segment) {
 		return
 	}
 	s.active = seg.Time
-	in := input{data: seg.Data, why: LostCapture, time: seg.Time, queue: seg.Queue}
+	in := input{data: seg.Data, why: LostCapture, time: seg.Time, queue: seg.Queue, end: seg.Pos + uint64(seg.Len)}
 	if n := int(seg.Len) - len(seg.Data); n > 0 {
 		in.gap = n
 	}
@@ -103,7 +109,7 @@ func (s *Stream) Data(side Side, seg Segment) {
 	}
 	before, fresh := s.place(side, seg.Pos, &in)
 	if before > 0 {
-		s.take(side, &input{gap: before, why: LostGap, time: seg.Time})
+		s.take(side, &input{gap: before, why: LostGap, time: seg.Time, end: seg.Pos})
 	}
 	if fresh {
 		s.take(side, &in)
@@ -113,14 +119,7 @@ func (s *Stream) Data(side Side, seg Segment) {
 // place finds the input's place in the byte stream. It returns how many bytes
 // are missing before it, and false if all of it was there already.
 func (s *Stream) place(side Side, pos uint64, in *input) (before int, fresh bool) {
-	h := &s.halves[side]
-	if !h.started {
-		h.started, h.next = true, pos
-		h.lost = !s.settled && pos != 0
-		if start := s.conn.Start[side]; start != 0 {
-			h.next = start
-		}
-	}
+	h := s.begun(side, pos)
 	jump, length := int64(pos-h.next), len(in.data)+in.gap
 	switch {
 	case jump >= wild || jump <= -wild:
@@ -144,6 +143,19 @@ func (s *Stream) place(side Side, pos uint64, in *input) (before int, fresh bool
 	return before, length > 0
 }
 
+// begun returns the half of a side whose bytes from pos on come next.
+func (s *Stream) begun(side Side, pos uint64) *half {
+	h := &s.halves[side]
+	if !h.started {
+		h.started, h.next = true, pos
+		h.lost = !s.settled && pos != 0
+		if start := s.conn.Start[side]; start != 0 {
+			h.next = start
+		}
+	}
+	return h
+}
+
 // take hands the input to the protocol that has the connection, or looks for one.
 func (s *Stream) take(side Side, in *input) {
 	switch {
@@ -155,20 +167,27 @@ func (s *Stream) take(side Side, in *input) {
 	}
 }
 
-// EOF ends a side's byte stream.
-func (s *Stream) EOF(side Side, now int64) {
+// EOF ends a side's byte stream. Bytes before its end that did not come are missing.
+func (s *Stream) EOF(side Side, end End, now int64) {
 	h := &s.halves[side]
 	if h.ended || s.closed {
 		return
 	}
 	h.ended = true
+	if end.Pos != 0 && !s.ignored {
+		s.begun(side, end.Pos)
+		if missing := int64(end.Pos - h.next); missing > 0 && missing < wild {
+			h.next = end.Pos
+			s.take(side, &input{gap: int(missing), why: LostGap, time: end.Last, end: end.Pos})
+		}
+	}
 	if s.session != nil {
 		s.feed(side, &input{eof: true, time: now})
 	}
 }
 
-// Close ends the connection.
-func (s *Stream) Close(now int64) {
+// Close ends the connection. ends are those of both sides, as for [Stream.EOF].
+func (s *Stream) Close(ends [2]End, now int64) {
 	if s.closed {
 		return
 	}
@@ -176,8 +195,8 @@ func (s *Stream) Close(now int64) {
 	if s.dir(Send) == Response {
 		first = Recv
 	}
-	s.EOF(first, now)
-	s.EOF(1-first, now)
+	s.EOF(first, ends[first], now)
+	s.EOF(1-first, ends[1-first], now)
 	s.end(now, Closed)
 	s.dropBuffers()
 	s.engine.forget(s)
@@ -191,6 +210,7 @@ func (s *Stream) end(now int64, why Why) {
 	}
 	for side := range s.halves {
 		h := &s.halves[side]
+		h.skip = 0
 		if h.ext != nil {
 			s.lose(h, s.dir(Side(side)), LostEnd)
 		}

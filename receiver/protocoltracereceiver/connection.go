@@ -18,7 +18,9 @@ type connection struct {
 	stream  *protocol.Stream
 	owner   *owner
 	verdict int // what the kernel side was told last
+	skip    [2]uint64
 	family  uint16
+	missing bool // the kernel side did not know it when it was last asked
 }
 
 // open enters a connection, or notes that another process has taken it over.
@@ -82,21 +84,41 @@ func (w *worker) close(e *socktrace.CloseEvent) {
 		return
 	}
 	w.sums.closed(w, c, e.Bytes[socktrace.SideSend], e.Bytes[socktrace.SideRecv])
-	w.drop(c, w.receiver.clock.wall(e.Header.TsNs))
+	clock := &w.receiver.clock
+	var ends [2]protocol.End
+	for side := range ends {
+		ends[side] = protocol.End{Pos: e.Pos[side], Last: clock.wall(e.MovedNs[side])}
+	}
+	w.drop(c, ends, clock.wall(e.Header.TsNs))
 }
 
 // forget ends a connection of which nothing more will be heard.
 func (w *worker) forget(id uint64, now int64) {
 	if c := w.conns[id]; c != nil {
 		w.sums.closed(w, c, 0, 0)
-		w.drop(c, now)
+		w.drop(c, [2]protocol.End{}, now)
 	}
 }
 
-func (w *worker) drop(c *connection, now int64) {
-	c.stream.Close(now)
+func (w *worker) drop(c *connection, ends [2]protocol.End, now int64) {
+	c.stream.Close(ends, now)
 	w.release(c.owner)
 	delete(w.conns, c.conn.ID)
+}
+
+// reconcile forgets the connections that are not among those that the kernel side
+// holds, since the event of their end found no room in the ring. What waits in the
+// ring is read first: only one that is missing a second time is gone.
+func (w *worker) reconcile(open map[uint64]struct{}, now int64) {
+	for id, c := range w.conns {
+		if _, ok := open[id]; ok {
+			c.missing = false
+		} else if c.missing {
+			w.forget(id, now)
+		} else {
+			c.missing = true
+		}
+	}
 }
 
 // ownerOf returns what is known of a process, looking it up at its first

@@ -55,6 +55,9 @@ type protocolTrace struct {
 	sender    *sender
 	telemetry *telemetry
 	names     []string // of the protocols, in the engines' order
+
+	lostEvents uint64 // events of connections that found no room, when look last looked
+	unheard    bool   // some did since it looked before
 }
 
 // protocolNames returns the names that the option protocols takes.
@@ -253,7 +256,7 @@ func (r *protocolTrace) look(ctx context.Context) {
 			}
 		case now := <-sweep.C:
 			r.processes.Expire(now)
-			if err := r.tracer.Sweep(sweepIdle, r.lost); err != nil {
+			if err := errors.Join(r.tracer.Sweep(sweepIdle, r.lost), r.reconcile()); err != nil {
 				r.settings.Logger.Warn("stale connections stay", zap.Error(err))
 			}
 		}
@@ -270,6 +273,30 @@ func (r *protocolTrace) lost(conn uint64) {
 	for _, w := range r.workers {
 		w.do(func() { w.forget(conn, w.now()) })
 	}
+}
+
+// reconcile has the workers forget the connections that the kernel side has removed
+// without their hearing of it. There are none unless a ring was full.
+func (r *protocolTrace) reconcile() error {
+	counters, err := r.tracer.Counters()
+	if err != nil {
+		return err
+	}
+	lost := counters[socktrace.RingFullOther]
+	again := r.unheard
+	r.unheard = lost != r.lostEvents
+	r.lostEvents = lost
+	if !again && !r.unheard {
+		return nil
+	}
+	open := map[uint64]struct{}{}
+	if err := r.tracer.Connections(func(c socktrace.Connection) { open[c.ID] = struct{}{} }); err != nil {
+		return err
+	}
+	for _, w := range r.workers {
+		w.do(func() { w.reconcile(open, w.now()) })
+	}
+	return nil
 }
 
 // Shutdown detaches the kernel side, reads what is left in the rings, and hands

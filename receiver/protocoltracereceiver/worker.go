@@ -170,7 +170,9 @@ func (w *worker) handle(raw []byte) {
 		w.open(e.Open)
 	case socktrace.End:
 		if c := w.conns[e.End.Header.Conn]; c != nil {
-			c.stream.EOF(protocol.Side(e.End.Header.Side), w.receiver.clock.wall(e.End.Header.TsNs))
+			clock := &w.receiver.clock
+			end := protocol.End{Pos: e.End.Pos, Last: clock.wall(e.End.MovedNs)}
+			c.stream.EOF(protocol.Side(e.End.Header.Side), end, clock.wall(e.End.Header.TsNs))
 		}
 	case socktrace.Close:
 		w.close(e.Close)
@@ -206,6 +208,12 @@ func (w *worker) data(e *socktrace.Event) {
 
 // advise tells the kernel side when what is wanted of a connection has changed.
 func (w *worker) advise(c *connection) {
+	for side := range c.skip {
+		if pos := c.stream.Skip(protocol.Side(side)); pos != c.skip[side] {
+			c.skip[side] = pos
+			w.receiver.tracer.SetSkip(c.conn.ID, uint8(side), pos)
+		}
+	}
 	verdict := 0
 	if !c.owner.ignored && w.receiver.config.CaptureSize > 0 {
 		verdict = c.stream.Verdict()

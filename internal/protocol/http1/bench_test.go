@@ -107,7 +107,7 @@ func BenchmarkConnection(b *testing.B) {
 		s := e.Open(&conn)
 		s.Data(protocol.Recv, protocol.Segment{Len: uint32(len(x.request)), Time: 1, Data: x.request})
 		s.Data(protocol.Send, protocol.Segment{Len: uint32(len(x.response)), Time: 2, Data: x.response})
-		s.Close(3)
+		s.Close([2]protocol.End{}, 3)
 		n++
 	}
 	if rows != n {

@@ -65,7 +65,7 @@ func replay(request, response []byte, size int) (rows []string, intact bool) {
 			pos += uint64(len(piece))
 		}
 	}
-	s.Close(2)
+	s.Close([2]protocol.End{}, 2)
 	c := e.Stats().Protocols[0]
 	lost := c.Rows[protocol.Truncated] + c.GivenBack + e.Stats().Ignored
 	for reason := range protocol.Losses {

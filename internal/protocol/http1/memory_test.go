@@ -41,7 +41,7 @@ func TestIdleConnections(t *testing.T) {
 		t.Errorf("%d rows of %d exchanges", rows, connections)
 	}
 	for _, s := range streams {
-		s.Close(int64(time.Hour))
+		s.Close([2]protocol.End{}, int64(time.Hour))
 	}
 	clear(streams)
 	if s := e.Stats(); s.Streams != 0 || s.Buffered != 0 {

@@ -4,6 +4,7 @@ package http1
 
 import (
 	"bytes"
+	"math"
 
 	"github.com/puck-otel/puck/internal/protocol"
 )
@@ -170,6 +171,7 @@ func (k *codec) counted(in *input, m *message, data []byte, gap int) (int, proto
 		m.truncated = true
 		return n, k.finish(in, m)
 	case m.remaining > 0:
+		k.skip(in, m, m.remaining)
 		return n, protocol.More
 	case m.phase == body:
 		return n, k.finish(in, m)
@@ -179,6 +181,17 @@ func (k *codec) counted(in *input, m *message, data []byte, gap int) (int, proto
 		return k.missingChunk(in, m, n, over)
 	}
 	return n, proceed
+}
+
+// skip says that the next n bytes of a body are of no use, if they are the body's for
+// certain and none of them are kept. A response whose request is not known may have
+// no body, and a request may go without the one that it has announced.
+func (k *codec) skip(in *input, m *message, n int64) {
+	if len(m.body) < k.body && int64(len(m.body)) == m.size || m.expects && m.size == 0 ||
+		in.Dir == protocol.Response && !m.paired {
+		return
+	}
+	in.Skip = n
 }
 
 // missingChunk handles a gap that goes on behind the end of a chunk. What a call
@@ -201,6 +214,7 @@ func (k *codec) delimited(in *input, m *message, data []byte, gap int) (int, pro
 	if in.EOF {
 		return n, k.finish(in, m)
 	}
+	k.skip(in, m, math.MaxInt64)
 	return n, protocol.More
 }
 

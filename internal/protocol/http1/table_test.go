@@ -148,7 +148,7 @@ func TestSpan(t *testing.T) {
 		if test.status != "" {
 			play(response, 200, "HTTP/1.1 "+test.status+"\r\nContent-Length: 0\r\n\r\n")
 		}
-		s.Close(300)
+		s.Close([2]protocol.End{}, 300)
 		want := table.Span{
 			Name: test.method, Target: "route of /a/1", ErrorType: test.errorType, Failed: test.failed,
 			Protocol: "http", Scheme: test.scheme, ServerName: "::1", TraceState: "a=b",

@@ -54,7 +54,7 @@ func Fuzz(f *testing.F, protocols []protocol.Protocol, check func(protocol.Count
 		for len(events) > 0 {
 			events = z.step(events)
 		}
-		z.stream.Close(z.now)
+		z.stream.Close([2]protocol.End{{Pos: z.pos[0], Last: z.now}, {Pos: z.pos[1], Last: z.now}}, z.now)
 		z.check(true)
 	})
 }
@@ -163,12 +163,12 @@ func (z *fuzzer) step(b []byte) []byte {
 	case opWild:
 		z.pos[side] += uint64(n) << 26
 	case opEOF:
-		z.stream.EOF(side, z.now)
+		z.stream.EOF(side, protocol.End{Pos: z.pos[side], Last: z.now}, z.now)
 	case opExpire:
 		z.now += int64(n) * int64(time.Second)
 		z.engine.Expire(z.now)
 	case opClose:
-		z.stream.Close(z.now)
+		z.stream.Close([2]protocol.End{{Pos: z.pos[0], Last: z.now}, {Pos: z.pos[1], Last: z.now}}, z.now)
 		z.check(true)
 		z.open()
 	}

@@ -21,7 +21,9 @@ type player struct {
 	stream *protocol.Stream
 	conn   *protocol.Conn
 	client bool // the traced process is the client
+	skips  bool // what is of no use is left out
 	pos    [2]uint64
+	ends   [2]protocol.End
 	now    int64
 	rows   []row
 	closed bool
@@ -40,7 +42,7 @@ type row struct {
 // that the traced process is the client, or the server.
 func newPlayer(protocols []protocol.Protocol, client, known, joined bool) *player {
 	p := &player{client: client, now: base}
-	p.engine = protocol.NewEngine(protocol.Config{}, protocols, func(_ *protocol.Conn, r *table.Row) {
+	p.engine = protocol.NewEngine(protocol.Config{SkipBytes: 1}, protocols, func(_ *protocol.Conn, r *table.Row) {
 		p.rows = append(p.rows, format(r))
 	})
 	here, there := netip.MustParseAddrPort("192.0.2.1:40000"), netip.MustParseAddrPort("192.0.2.2:80")
@@ -67,25 +69,48 @@ func (p *player) play(e event) {
 	}
 	switch e.kind {
 	case data:
-		pos := p.pos[side]
+		seg := protocol.Segment{Pos: p.pos[side], Len: uint32(e.len), Time: p.now, Data: []byte(e.data)}
 		p.pos[side] += uint64(e.len)
-		p.stream.Data(side, protocol.Segment{Pos: pos, Len: uint32(e.len), Time: p.now, Data: []byte(e.data)})
+		p.ends[side] = protocol.End{Pos: p.pos[side], Last: p.now}
+		if !p.skips || skip(&seg, p.stream.Skip(side)) {
+			p.stream.Data(side, seg)
+		}
 	case gap:
 		p.pos[side] += uint64(e.len)
+		p.ends[side] = protocol.End{Pos: p.pos[side], Last: p.now}
 	case eof:
-		p.stream.EOF(side, p.now)
+		p.stream.EOF(side, p.ends[side], p.now)
 	case tick:
 		p.engine.Expire(p.now)
 	case closed:
-		p.stream.Close(p.now)
+		p.stream.Close(p.ends, p.now)
 		p.closed = true
 	}
+}
+
+// skip leaves out of the segment what lies before the position until, as the kernel
+// side does, and reports whether anything is left to tell of.
+func skip(seg *protocol.Segment, until uint64) bool {
+	end := seg.Pos + uint64(seg.Len)
+	switch {
+	case until <= seg.Pos:
+		return true
+	case until > end:
+		return false
+	case until == end:
+		seg.Data = nil
+		return true
+	}
+	seg.Len = uint32(end - until)
+	seg.Data = seg.Data[min(until-seg.Pos, uint64(len(seg.Data))):]
+	seg.Pos = until
+	return true
 }
 
 // finish closes the connection if no event did.
 func (p *player) finish() []row {
 	if !p.closed {
-		p.stream.Close(p.now)
+		p.stream.Close(p.ends, p.now)
 		p.closed = true
 	}
 	return p.rows

@@ -63,6 +63,16 @@ func (s Suite) runOne(t *testing.T, c *capture) {
 		s.compare(t, c, s.run(events, true, true, c.joined), true)
 		s.compare(t, c, s.run(events, false, true, c.joined), false)
 	})
+	t.Run("skipped", func(t *testing.T) {
+		for _, client := range []bool{true, false} {
+			p := newPlayer(s.Protocols, client, true, c.joined)
+			p.skips = true
+			for _, e := range c.events {
+				p.play(e)
+			}
+			s.compare(t, c, p.finish(), client)
+		}
+	})
 	t.Run("split", func(t *testing.T) { s.splits(t, c) })
 	if s.Probe != "" && !c.intact {
 		t.Run("lost", func(t *testing.T) { s.losses(t, c) })
