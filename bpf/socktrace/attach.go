@@ -15,6 +15,8 @@ import (
 	"github.com/cilium/ebpf"
 	"github.com/cilium/ebpf/link"
 	"golang.org/x/sys/unix"
+
+	"github.com/puck-otel/puck/bpf/tracefs"
 )
 
 // hook is where a program is attached.
@@ -57,7 +59,7 @@ var hooks = []hook{
 // program that cannot be attached costs that program alone: see [Tracer.Probes].
 // It fails only if nothing can be traced.
 func (t *Tracer) Attach() error {
-	if err := mountTracefs(); err != nil {
+	if err := tracefs.Mount(); err != nil {
 		return err
 	}
 	attached := 0
@@ -192,24 +194,6 @@ func monotonic() uint64 {
 		return 0
 	}
 	return uint64(ts.Nano())
-}
-
-// mountTracefs makes the tracepoints' numbers readable, as a container's entry
-// would, since they are where perf events are attached by.
-func mountTracefs() error {
-	for _, dir := range []string{"/sys/kernel/tracing/events", "/sys/kernel/debug/tracing/events"} {
-		if _, err := os.Stat(dir + "/syscalls"); err == nil {
-			return nil
-		}
-	}
-	const dir = "/sys/kernel/tracing"
-	if err := unix.Mount("tracefs", dir, "tracefs", unix.MS_NOSUID|unix.MS_NODEV|unix.MS_NOEXEC, ""); err != nil {
-		return fmt.Errorf("mount tracefs on %s: %w: mount it on the host (mount -t tracefs tracefs %s) or grant CAP_SYS_ADMIN", dir, err, dir)
-	}
-	if _, err := os.Stat(dir + "/events/syscalls"); err != nil {
-		return fmt.Errorf("tracefs shows no system calls: %w: the kernel needs CONFIG_FTRACE_SYSCALLS", err)
-	}
-	return nil
 }
 
 // Capabilities by their numbers in linux/capability.h.

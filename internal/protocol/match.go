@@ -17,10 +17,15 @@ func (s *Stream) match(side Side, in *input) {
 	h := &s.halves[side]
 	size := len(in.data) + in.gap
 	s.engine.stats.Unmatched += uint64(size)
-	s.looked += int64(size)
-	if side != s.talking {
-		s.talking = side
-		s.turns++
+	if in.gap > 0 && in.why == LostGap {
+		// What was lost tells nothing, and what follows may be the middle of a message.
+		s.settled = false
+	} else {
+		s.looked += int64(size)
+		if side != s.talking {
+			s.talking = side
+			s.turns++
+		}
 	}
 	if len(h.buf) == 0 {
 		h.bufTime, h.queue = in.time, in.queue

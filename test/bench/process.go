@@ -18,6 +18,8 @@ import (
 	"sync"
 	"syscall"
 	"time"
+
+	"github.com/puck-otel/puck/test/freeport"
 )
 
 // child is a program that runs until close.
@@ -91,15 +93,6 @@ func (c *child) await(ctx context.Context, f func() error) error {
 	}
 }
 
-func freePort() (int, error) {
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		return 0, err
-	}
-	defer l.Close()
-	return l.Addr().(*net.TCPAddr).Port, nil
-}
-
 // nginxServer is nginx with one worker.
 type nginxServer struct {
 	*child
@@ -131,7 +124,7 @@ http {
 `
 
 func startNginx(ctx context.Context, dir string) (*nginxServer, error) {
-	port, err := freePort()
+	port, err := freeport.Get()
 	if err != nil {
 		return nil, err
 	}

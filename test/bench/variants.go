@@ -18,6 +18,9 @@ import (
 	"github.com/cilium/ebpf"
 	"github.com/cilium/ebpf/asm"
 	"github.com/cilium/ebpf/link"
+
+	"github.com/puck-otel/puck/bpf/tracefs"
+	"github.com/puck-otel/puck/test/freeport"
 )
 
 // variant is a way of tracing that is compared with none.
@@ -47,6 +50,9 @@ func hooks() []string {
 
 // attachEmpty attaches a program that does nothing to each of the hooks.
 func attachEmpty() (func() error, error) {
+	if err := tracefs.Mount(); err != nil {
+		return nil, err
+	}
 	program, err := ebpf.NewProgram(&ebpf.ProgramSpec{
 		Name: "empty", Type: ebpf.TracePoint, License: "GPL",
 		Instructions: asm.Instructions{asm.Mov.Imm(asm.R0, 0), asm.Return()},
@@ -100,11 +106,11 @@ service:
 `
 
 func (b *bench) startCollector(ctx context.Context, setting string) (*collector, error) {
-	port, err := freePort()
+	port, err := freeport.Get()
 	if err != nil {
 		return nil, err
 	}
-	metrics, err := freePort()
+	metrics, err := freeport.Get()
 	if err != nil {
 		return nil, err
 	}

@@ -16,6 +16,8 @@ import (
 	"syscall"
 	"testing"
 	"time"
+
+	"github.com/puck-otel/puck/test/freeport"
 )
 
 // process is a child whose output is kept.
@@ -172,12 +174,11 @@ func children(t *testing.T, pid int) []int {
 // freePort returns a TCP port of the loopback interface that nobody listens on.
 func freePort(t *testing.T) int {
 	t.Helper()
-	l, err := net.Listen("tcp", "127.0.0.1:0")
+	port, err := freeport.Get()
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer l.Close()
-	return l.Addr().(*net.TCPAddr).Port
+	return port
 }
 
 // awaitPort returns once somebody answers on the address. The connection that it

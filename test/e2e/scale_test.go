@@ -39,11 +39,9 @@ func resident(t *testing.T, pid int) float64 {
 func (c *collector) awaitEmpty() {
 	c.t.Helper()
 	err := poll(45*time.Second, func() error { // The receiver looks for sockets that ended unseen every 10 s.
-		if n := c.metric("protocol_trace_open_connections"); n != 0 {
-			return fmt.Errorf("the receiver holds %.0f connections", n)
-		}
-		if n := c.tracedConnections(); n != 0 {
-			return fmt.Errorf("the map has %d entries", n)
+		held, mapped := c.metric("protocol_trace_open_connections"), c.tracedConnections()
+		if held != 0 || mapped != 0 {
+			return fmt.Errorf("the receiver holds %.0f connections, the map %d", held, mapped)
 		}
 		return nil
 	})

@@ -1,0 +1,29 @@
+// SPDX-License-Identifier: Apache-2.0
+
+// Package tracefs makes sure that the kernel's tracing file system is mounted.
+package tracefs
+
+import (
+	"fmt"
+	"os"
+
+	"golang.org/x/sys/unix"
+)
+
+// Mount makes the tracepoints' numbers readable, as a container's entry
+// would, since they are where perf events are attached by.
+func Mount() error {
+	for _, dir := range []string{"/sys/kernel/tracing/events", "/sys/kernel/debug/tracing/events"} {
+		if _, err := os.Stat(dir + "/syscalls"); err == nil {
+			return nil
+		}
+	}
+	const dir = "/sys/kernel/tracing"
+	if err := unix.Mount("tracefs", dir, "tracefs", unix.MS_NOSUID|unix.MS_NODEV|unix.MS_NOEXEC, ""); err != nil {
+		return fmt.Errorf("mount tracefs on %s: %w: mount it on the host (mount -t tracefs tracefs %s) or grant CAP_SYS_ADMIN", dir, err, dir)
+	}
+	if _, err := os.Stat(dir + "/events/syscalls"); err != nil {
+		return fmt.Errorf("tracefs shows no system calls: %w: the kernel needs CONFIG_FTRACE_SYSCALLS", err)
+	}
+	return nil
+}
