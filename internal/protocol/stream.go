@@ -51,7 +51,7 @@ type input struct {
 	data  []byte
 	gap   int
 	end   uint64 // the position behind both
-	why   Loss // of the gap
+	why   Loss   // of the gap
 	time  int64
 	queue uint32
 	eof   bool

@@ -82,6 +82,6 @@ func playLossy(e *protocol.Engine, random *rand.Rand, permille, exchanges int) (
 			pos[side] += uint64(len(text))
 		}
 	}
-	s.Close([2]protocol.End{}, int64(2 * exchanges))
+	s.Close([2]protocol.End{}, int64(2*exchanges))
 	return seen, lost
 }
