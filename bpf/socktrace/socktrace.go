@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
-// Package socktrace copies what processes read from and write to their sockets,
-// from the exit of the system calls, into ring buffers. It knows no protocol.
+//go:build linux
+
 package socktrace
 
 import (
@@ -19,21 +19,6 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// Config says what is traced. Load checks nothing that the receiver's
-// configuration has checked already, but refuses what the kernel side cannot do.
-type Config struct {
-	CaptureSize    int // bytes copied of each call, 0 to MaxCapture
-	RingSize       int // bytes of each ring, a power of two and a multiple of the page size
-	Rings          int // a power of two; a connection's events all go to one ring
-	MaxConnections int
-	WakeupBytes    int // a ring's reader is woken when so many bytes wait
-	UDP, Unix      bool
-	Clients        bool // trace connections that the process opened
-	Servers        bool // trace connections that the process accepted
-	IncludePorts   []uint16
-	ExcludePorts   []uint16
-}
-
 // Tracer is the loaded kernel side.
 type Tracer struct {
 	config   Config
@@ -46,13 +31,6 @@ type Tracer struct {
 	memory   []byte // of verdicts
 	verdicts []bpfVerdictEntry
 	swept    uint64 // what Missed returned when Sweep last looked at everything
-}
-
-// Probe is one program and whether it could be loaded and attached.
-type Probe struct {
-	Program string // name of the program in the BPF object
-	Hook    string // what it is attached to, as the kernel calls it
-	Err     error  // nil if it is attached
 }
 
 // Load loads the maps and programs into the kernel. A program that cannot be
@@ -293,14 +271,6 @@ func (t *Tracer) Missed() (uint64, error) {
 		missed += stats.RecursionMisses
 	}
 	return missed, nil
-}
-
-// Connection is what the kernel side keeps of a connection.
-type Connection struct {
-	ID        uint64
-	Sent      uint64 // bytes
-	Received  uint64 // bytes
-	Announced bool   // user space has been told
 }
 
 // Connections calls visit for each connection in the kernel's map. Connections

@@ -1,5 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
+//go:build linux
+
 // Package tracefs makes sure that the kernel's tracing file system is mounted.
 package tracefs
 
