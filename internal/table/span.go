@@ -62,6 +62,9 @@ type Span struct {
 	// ServerName is the server.address where a name is known that says more than
 	// the connection's address, which is used when it is empty.
 	ServerName string
+	// ServerPort is the server.port that goes with ServerName. The connection's is
+	// used when it is 0: it differs behind a proxy and where a port is mapped.
+	ServerPort int64
 	// TraceState is the W3C tracestate that came with ParentID.
 	TraceState string
 	// Start and End are nanoseconds since the UNIX epoch: the first byte of the

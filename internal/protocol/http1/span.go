@@ -34,7 +34,7 @@ func span(r *Record, s *table.Span) {
 		s.Scheme = "https"
 	}
 	s.Transport = table.Transport(r.Conn.Transport)
-	s.ServerName = hostName(r.req.host)
+	s.ServerName, s.ServerPort = server(r.req.host, s.Scheme)
 	s.Start, s.End = r.Request.First, r.Response.Last
 	s.TraceState = r.req.traceState
 	if r.req.trace != "" {
@@ -55,13 +55,27 @@ func span(r *Record, s *table.Span) {
 	}
 }
 
-// hostName returns the Host field without its port.
-func hostName(host string) string {
+// server returns the name and the port that the Host field gives the server: the
+// port is the scheme's own where the field has none, and 0 where it has no valid
+// one, or the field is empty.
+func server(host, scheme string) (name string, port int64) {
+	name, digits, _ := strings.Cut(host, ":")
 	if end := strings.LastIndexByte(host, ']'); end >= 0 {
-		return strings.TrimPrefix(host[:end], "[")
+		name, digits = strings.TrimPrefix(host[:end], "["), strings.TrimPrefix(host[end+1:], ":")
 	}
-	name, _, _ := strings.Cut(host, ":")
-	return name
+	switch {
+	case name == "":
+		return "", 0
+	case digits != "":
+		n, err := strconv.ParseUint(digits, 10, 16)
+		if err != nil {
+			return name, 0
+		}
+		return name, int64(n)
+	case scheme == "https":
+		return name, 443
+	}
+	return name, 80
 }
 
 // copyHex decodes hexadecimal digits that were checked before.

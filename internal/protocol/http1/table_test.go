@@ -151,7 +151,7 @@ func TestSpan(t *testing.T) {
 		s.Close([2]protocol.End{}, 300)
 		want := table.Span{
 			Name: test.method, Target: "route of /a/1", ErrorType: test.errorType, Failed: test.failed,
-			Protocol: "http", Scheme: test.scheme, ServerName: "::1", TraceState: "a=b",
+			Protocol: "http", Scheme: test.scheme, ServerName: "::1", ServerPort: 80, TraceState: "a=b",
 			Start: 100, End: 200, Sampled: true, Transport: table.TCP,
 		}
 		if test.method == "FROB" {

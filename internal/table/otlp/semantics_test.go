@@ -73,6 +73,19 @@ func TestClientSpan(t *testing.T) {
 	}
 }
 
+// TestServerPort has a server whose name and port are others than the connection's.
+func TestServerPort(t *testing.T) {
+	for role, own := range map[int64]string{1: "client.port", 2: "network.local.port"} {
+		record := typical(role)
+		record.span.ServerName, record.span.ServerPort, record.host = "shop.example", 8080, "shop.example:8080"
+		a := spanOf(record).Attributes().AsRaw()
+		if a["server.address"] != "shop.example" || a["server.port"] != int64(8080) || a["network.peer.port"] != int64(51034) ||
+			a[own] != int64(80) || a["http_events.host"] != nil {
+			t.Errorf("role %d: %v", role, a)
+		}
+	}
+}
+
 func TestStatus(t *testing.T) {
 	for _, c := range []struct {
 		role, status int64

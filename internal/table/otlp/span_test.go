@@ -144,8 +144,8 @@ func random(rng *rand.Rand, s *table.Schema, row *table.Row) {
 		ErrorType: texts[rng.IntN(len(texts))], StatusMessage: texts[rng.IntN(len(texts))],
 		Protocol: texts[rng.IntN(len(texts))], ProtocolVersion: []string{"", "1.1", "2", "11", "x", "1.x"}[rng.IntN(6)],
 		Scheme:     []string{"", "http", "https"}[rng.IntN(3)],
-		ServerName: texts[rng.IntN(len(texts))],
-		Start:      nums[rng.IntN(len(nums))], End: nums[rng.IntN(len(nums))],
+		ServerName: texts[rng.IntN(len(texts))], ServerPort: nums[rng.IntN(len(nums))],
+		Start: nums[rng.IntN(len(nums))], End: nums[rng.IntN(len(nums))],
 		TraceID: [16]byte{7: ids[rng.IntN(4)], 15: ids[rng.IntN(4)]}, ParentID: [8]byte{7: ids[rng.IntN(4)] * 3},
 		Failed: rng.IntN(2) == 0, Kind: table.Kind(rng.IntN(6)), Transport: table.Transport(rng.IntN(4)),
 	}

@@ -123,6 +123,9 @@ func (p *plan) facts(row *table.Row, f *facts) {
 	if s.ServerName != "" {
 		f.serverAddr = valid(s.ServerName)
 	}
+	if s.ServerPort != 0 {
+		f.serverPort = s.ServerPort
+	}
 	if p.at[table.HTTPMethod] != absent {
 		p.httpFacts(row, f)
 	}
