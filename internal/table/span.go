@@ -115,6 +115,7 @@ const (
 	HTTPStatus         // INT64: http.response.status_code
 	HTTPReason         // STRING: the standard text of HTTPStatus, in HTTP/1
 	HTTPHost           // STRING: server.address and server.port as a Host field has them
+	HTTPRoute          // STRING: http.route, and url.template of a client
 	SpanScheme         // BOOLEAN: the url.scheme is https
 )
 
@@ -143,6 +144,7 @@ var common = [...]struct {
 	{"resp_status", HTTPStatus, "http.response.status_code"},
 	{"resp_message", HTTPReason, ""},
 	{"host", HTTPHost, ""},
+	{"http_route", HTTPRoute, "http.route"},
 }
 
 // fieldType returns the type of the columns that f can hold.
@@ -152,7 +154,7 @@ func fieldType(f Field) Type {
 		return Time64NS
 	case SpanDuration, SpanRole, SpanMajor, SpanMinor, LocalPort, RemotePort, HTTPStatus:
 		return Int64
-	case SpanTraceID, SpanParentID, LocalAddr, RemoteAddr, HTTPMethod, HTTPTarget, HTTPReason, HTTPHost:
+	case SpanTraceID, SpanParentID, LocalAddr, RemoteAddr, HTTPMethod, HTTPTarget, HTTPReason, HTTPHost, HTTPRoute:
 		return String
 	case ResourceUPID:
 		return UInt128

@@ -90,3 +90,21 @@ func TestServerOfTheHost(t *testing.T) {
 		}
 	}
 }
+
+// TestClientHasTheFullURL, without the values of its query.
+func TestClientHasTheFullURL(t *testing.T) {
+	const request = "GET /a?token=x HTTP/1.1\r\nHost: shop.example\r\n\r\n"
+	has(t, exported(t, protocol.Conn{Role: protocol.Client}, "10.0.0.1:40000", "10.0.0.9:80", request),
+		map[string]any{"url.full": "http://shop.example/a?token=REDACTED"})
+	has(t, exported(t, protocol.Conn{Role: protocol.Server}, "10.0.0.9:80", "10.0.0.1:40000", request),
+		map[string]any{"url.full": nil})
+}
+
+// TestRouteIsTheServers has a client, to which the same is a template of its URLs.
+func TestRouteIsTheServers(t *testing.T) {
+	const request = "GET /a HTTP/1.1\r\nHost: x\r\n\r\n"
+	has(t, exported(t, protocol.Conn{Role: protocol.Client}, "10.0.0.1:40000", "10.0.0.9:80", request),
+		map[string]any{"url.template": "/a", "http.route": nil})
+	has(t, exported(t, protocol.Conn{Role: protocol.Server}, "10.0.0.9:80", "10.0.0.1:40000", request),
+		map[string]any{"url.template": nil, "http.route": "/a"})
+}

@@ -68,7 +68,8 @@ func columns() []table.Column[Record] {
 // ownColumns returns the columns that only Puck has.
 func ownColumns() []table.Column[Record] {
 	return append(protocol.TimeColumns(exchange),
-		table.Col("http_route", "The path with its variable parts replaced, so that few routes stand for many paths.",
+		table.Col("http_route", "The path with its variable parts replaced, so that few routes stand for many paths. "+
+			"It is inferred from the paths that the service is asked for. A client's leaves as url.template.",
 			func(r *Record) string { return r.req.route }).Is(table.GeneralEnum, table.None).
 			As(string(semconv.HTTPRouteKey)),
 		table.Col("user_agent", "The request's User-Agent.",

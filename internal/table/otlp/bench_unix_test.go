@@ -34,10 +34,9 @@ func cpu(b *testing.B) int64 {
 	return u.Utime.Nano() + u.Stime.Nano()
 }
 
-// BenchmarkSpan makes one span of a typical request in a batch of 1,000 of two
-// processes, garbage included.
+// BenchmarkSpan makes one span of a typical request in a batch of 1,000, garbage
+// included, as either end and as both in turn, which are two processes.
 func BenchmarkSpan(b *testing.B) {
-	o := otlp.Options{}
 	t := newTable()
 	var rows [2]table.Row
 	client, server := typical(1), typical(2)
@@ -46,16 +45,24 @@ func BenchmarkSpan(b *testing.B) {
 	processes := [2]*otlp.Process{
 		{UPID: client.upid, Service: "curl", PID: 1}, {UPID: server.upid, Service: "nginx", PID: 2},
 	}
-	batch := otlp.NewSpanBatch(otlp.NewSpanWriter(o, [32]byte{1}), "1.2.3")
-	b.ReportAllocs()
-	before := cpu(b)
-	for i := 0; b.Loop(); i++ {
-		batch.Add(&rows[i&1], processes[i&1])
-		if batch.Len() == 1000 {
-			batch.Take()
-		}
+	for _, c := range []struct {
+		name string
+		ends [2]int
+	}{{"client", [2]int{0, 0}}, {"server", [2]int{1, 1}}, {"both", [2]int{0, 1}}} {
+		b.Run(c.name, func(b *testing.B) {
+			batch := otlp.NewSpanBatch(otlp.NewSpanWriter(otlp.Options{}, [32]byte{1}), "1.2.3")
+			b.ReportAllocs()
+			before := cpu(b)
+			for i := 0; b.Loop(); i++ {
+				end := c.ends[i&1]
+				batch.Add(&rows[end], processes[end])
+				if batch.Len() == 1000 {
+					batch.Take()
+				}
+			}
+			b.ReportMetric(float64(cpu(b)-before)/float64(b.N), "cpu-ns/op")
+		})
 	}
-	b.ReportMetric(float64(cpu(b)-before)/float64(b.N), "cpu-ns/op")
 }
 
 // BenchmarkAttributes puts as many attributes as that span has into a map, which

@@ -114,21 +114,38 @@ func (f *facts) text(field table.Field) string {
 // host returns the Host field of a request to the server's address: with the
 // port, unless it is the scheme's own. It is empty where the address is not known.
 func (f *facts) host() string {
-	if f.serverAddr == "" || f.portImplied() {
+	if f.portImplied() && !isIPv6(f.serverAddr) {
 		return f.serverAddr
 	}
-	return f.serverAddr + ":" + strconv.FormatInt(f.serverPort, 10)
+	var room [128]byte
+	return string(f.appendHost(room[:0]))
 }
 
-// saysHost reports whether text is what host returns, and allocates nothing.
+// saysHost reports whether text is what host returns, as a rule without an
+// allocation.
 func (f *facts) saysHost(text string) bool {
-	rest, ok := strings.CutPrefix(text, f.serverAddr)
-	if !ok || f.serverAddr == "" || f.portImplied() {
-		return ok && rest == ""
-	}
-	var buf [20]byte
-	return len(rest) > 1 && rest[0] == ':' && rest[1:] == string(strconv.AppendInt(buf[:0], f.serverPort, 10))
+	var room [128]byte
+	return string(f.appendHost(room[:0])) == text
 }
+
+// appendHost appends what host returns.
+func (f *facts) appendHost(b []byte) []byte {
+	if f.serverAddr == "" {
+		return b
+	}
+	if isIPv6(f.serverAddr) {
+		b = append(append(append(b, '['), f.serverAddr...), ']')
+	} else {
+		b = append(b, f.serverAddr...)
+	}
+	if f.portImplied() {
+		return b
+	}
+	return strconv.AppendInt(append(b, ':'), f.serverPort, 10)
+}
+
+// isIPv6 reports whether the server's address needs brackets in a URL.
+func isIPv6(addr string) bool { return strings.IndexByte(addr, ':') >= 0 }
 
 // portImplied reports whether a URL leaves the server's port out.
 func (f *facts) portImplied() bool {

@@ -40,9 +40,11 @@ const (
 	KeyTLS             = string(semconv.TLSEstablishedKey)
 	KeyErrorType       = string(semconv.ErrorTypeKey)
 
+	KeyURLFull        = string(semconv.URLFullKey)
 	KeyURLScheme      = string(semconv.URLSchemeKey)
 	KeyURLPath        = string(semconv.URLPathKey)
 	KeyURLQuery       = string(semconv.URLQueryKey)
+	KeyURLTemplate    = string(semconv.URLTemplateKey)
 	KeyMethod         = string(semconv.HTTPRequestMethodKey)
 	KeyMethodOriginal = string(semconv.HTTPRequestMethodOriginalKey)
 	KeyStatusCode     = string(semconv.HTTPResponseStatusCodeKey)
@@ -66,7 +68,7 @@ func Keys() []string {
 		KeyServiceName, KeyHostName, KeyContainerID, KeyPodUID, KeyProcessPID, KeyProcessExecutable,
 		KeyProcessPath, KeyProcessCommand, KeyServerAddress, KeyServerPort, KeyClientAddress, KeyClientPort,
 		KeyPeerAddress, KeyPeerPort, KeyTransport, KeyNetworkType, KeyDirection, KeyProtocol, KeyProtocolVersion,
-		KeyTLS, KeyErrorType, KeyURLScheme, KeyURLPath, KeyURLQuery, KeyMethod, KeyMethodOriginal, KeyStatusCode,
-		KeyRoute, KeyRequestSize, KeyResponseSize, KeyRPCStatusCode, KeyDBStatusCode, KeyUPID, KeyRole,
+		KeyTLS, KeyErrorType, KeyURLFull, KeyURLScheme, KeyURLPath, KeyURLQuery, KeyURLTemplate, KeyMethod,
+		KeyMethodOriginal, KeyStatusCode, KeyRoute, KeyRequestSize, KeyResponseSize, KeyRPCStatusCode, KeyDBStatusCode, KeyUPID, KeyRole,
 	}
 }

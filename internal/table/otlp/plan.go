@@ -47,8 +47,9 @@ type plan struct {
 	connection, request []step
 	// at is the first column of each field, or absent. Sensitive columns count:
 	// what the span needs is made from them whether they leave or not.
-	at         [table.SpanScheme + 1]int
-	tls, route int // columns by attribute, or absent
+	at        [table.SpanScheme + 1]int
+	tls       int  // the column by its attribute, or absent
+	hasTarget bool // the column of a request's target leaves
 	// Whether a column carries the key that is otherwise made from the ends.
 	ownServer, ownClient, ownScheme, ownError bool
 	attributes                                int // foreseen of the next span
@@ -56,7 +57,7 @@ type plan struct {
 
 // newPlan returns the plan of a schema.
 func newPlan(s *table.Schema, o Options) *plan {
-	p := &plan{schema: s, scope: ScopePrefix + s.Name, tls: absent, route: absent, attributes: 16}
+	p := &plan{schema: s, scope: ScopePrefix + s.Name, tls: absent, attributes: 16}
 	for i := range p.at {
 		p.at[i] = absent
 	}
@@ -67,8 +68,6 @@ func newPlan(s *table.Schema, o Options) *plan {
 		switch c.Attribute {
 		case KeyTLS:
 			p.tls = i
-		case KeyRoute:
-			p.route = i
 		case KeyServerAddress, KeyServerPort:
 			p.ownServer = true
 		case KeyClientAddress, KeyClientPort:
@@ -81,6 +80,7 @@ func newPlan(s *table.Schema, o Options) *plan {
 		if c.Sensitive && !o.Sensitive {
 			continue
 		}
+		p.hasTarget = p.hasTarget || c.Field == table.HTTPTarget
 		st := step{column: i, typ: c.Type, field: c.Field, key: c.Attribute}
 		p.steps = append(p.steps, st)
 		// A second column of the field is not what the template goes by.

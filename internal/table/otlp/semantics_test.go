@@ -3,6 +3,7 @@
 package otlp_test
 
 import (
+	"strings"
 	"testing"
 	"unicode/utf8"
 
@@ -58,18 +59,59 @@ func TestServerSpan(t *testing.T) {
 	})
 }
 
+// TestClientSpan has the attributes that only a client has, url.full and
+// url.template, and not the server's http.route.
 func TestClientSpan(t *testing.T) {
 	record := typical(1)
 	record.remotePort, record.localPort = 80, 51034
-	record.span.ServerName = "shop.example"
+	record.span.ServerName, record.host = "shop.example", "shop.example"
 	span := spanOf(record)
-	if span.Kind() != ptrace.SpanKindClient {
-		t.Errorf("kind %v", span.Kind())
+	if span.Name() != "GET /api/users/{id}" || span.Kind() != ptrace.SpanKindClient {
+		t.Errorf("%q %v", span.Name(), span.Kind())
 	}
-	a := span.Attributes().AsRaw()
-	if a["server.address"] != "shop.example" || a["server.port"] != int64(80) || a["client.port"] != int64(51034) ||
-		a["network.peer.address"] != "127.0.0.1" {
-		t.Errorf("%v", a)
+	check(t, span, map[string]any{
+		"server.address": "shop.example", "server.port": int64(80), "client.address": "127.0.0.1", "client.port": int64(51034),
+		"network.peer.address": "127.0.0.1", "network.peer.port": int64(80),
+		"network.protocol.name": "http", "network.protocol.version": "1.1", "network.transport": "tcp",
+		"http.request.method": "GET", "url.scheme": "http", "url.path": "/api/users/123", "url.query": "full=1",
+		"url.full": "http://shop.example/api/users/123?full=1", "url.template": "/api/users/{id}",
+		"http.response.status_code": int64(200), "http.response.body.size": int64(612), "user_agent.original": "curl/8.14.1",
+	})
+}
+
+// TestURLFull asks a server for targets in each form of RFC 9112 section 3.2.
+func TestURLFull(t *testing.T) {
+	long := "/" + strings.Repeat("long", 1000)
+	for _, c := range []struct {
+		scheme, server string
+		port           int64
+		method, target string
+		want           any
+	}{
+		{"http", "shop", 80, "GET", "/a?b=1", "http://shop/a?b=1"},
+		{"https", "shop", 443, "GET", "/", "https://shop/"},
+		{"https", "shop", 80, "GET", "/", "https://shop:80/"},
+		{"http", "::1", 8080, "GET", "/", "http://[::1]:8080/"},
+		{"http", "proxy", 3128, "GET", "http://shop:8080/a?b", "http://shop:8080/a?b"},
+		{"http", "proxy", 3128, "GET", "/to?url=http://shop/", "http://proxy:3128/to?url=http://shop/"},
+		{"http", "proxy", 3128, "CONNECT", "shop:443", "http://shop:443"},
+		{"http", "shop", 80, "OPTIONS", "*", "http://shop"},
+		{"http", "shop", 80, "GET", long, "http://shop" + long},
+		{"http", "shop", 80, "GET", "/\xff", "http://shop/\uFFFD"},
+		{"http", "shop", 80, "GET", "", nil},
+		{"http", "shop", 80, "GET", "a", nil},
+	} {
+		record := typical(1)
+		record.span.Scheme, record.span.ServerName, record.span.ServerPort = c.scheme, c.server, c.port
+		record.method, record.path = c.method, c.target
+		if got := spanOf(record).Attributes().AsRaw()["url.full"]; got != c.want {
+			t.Errorf("%s %s of %s:%d by %s is %v, want %v", c.method, c.target, c.server, c.port, c.scheme, got, c.want)
+		}
+	}
+	record := typical(1)
+	record.span.Transport, record.remote, record.remotePort = table.Unix, "/run/docker.sock", 0
+	if got := spanOf(record).Attributes().AsRaw()["url.full"]; got != nil {
+		t.Errorf("the URL of a server that is a file is %v", got)
 	}
 }
 
@@ -188,6 +230,8 @@ func TestForeignSpan(t *testing.T) {
 	a.PutBool("network.peer.address", true)
 	a.PutEmptyMap("server.port")
 	a.PutEmpty("http.route")
+	a.PutInt("url.template", 3)
+	a.PutStr("url.full", "http://shop/")
 	a.PutStr("http_events.upid", "none")
 	a.PutStr("http_events.req_body", "unknown column")
 	s := &newTable().Schema

@@ -40,8 +40,8 @@ func (r *SpanReader) Schema(scope pcommon.InstrumentationScope) *table.Schema {
 
 // spanText is what a reader finds on the way that is no column by itself.
 type spanText struct {
-	methodOriginal, query string
-	hasQuery              bool
+	methodOriginal, query, template string
+	hasQuery                        bool
 }
 
 // Read sets row, whose memory it reuses, to the row of schema that src was made
@@ -154,6 +154,8 @@ const (
 	factErrorType
 	factMethodOriginal
 	factQuery
+	factURL // says nothing that others do not
+	factTemplate
 	lastFact
 )
 
@@ -161,7 +163,7 @@ const (
 func (f fact) key() string {
 	return [lastFact]string{
 		"", KeyServerAddress, KeyServerPort, KeyClientAddress, KeyClientPort, KeyProtocol, KeyProtocolVersion,
-		KeyTransport, KeyURLScheme, KeyErrorType, KeyMethodOriginal, KeyURLQuery,
+		KeyTransport, KeyURLScheme, KeyErrorType, KeyMethodOriginal, KeyURLQuery, KeyURLFull, KeyURLTemplate,
 	}[f]
 }
 
@@ -195,6 +197,8 @@ func readFact(key fact, v pcommon.Value, f *facts, text *spanText, s *table.Span
 			text.methodOriginal = v.Str()
 		case factQuery:
 			text.query, text.hasQuery = v.Str(), true
+		case factTemplate:
+			text.template = v.Str()
 		}
 	}
 }
@@ -233,6 +237,10 @@ func (p *plan) derive(row *table.Row, f *facts, text *spanText, upid table.ID, s
 		case table.HTTPTarget:
 			if text.hasQuery {
 				v.Str = joinTarget(v.Str, text.query)
+			}
+		case table.HTTPRoute:
+			if !seen[st.column] {
+				v.Str = text.template
 			}
 		case table.NoField, table.RemoteAddr, table.RemotePort, table.HTTPStatus:
 		default:

@@ -31,6 +31,7 @@ type SpanWriter struct {
 	plans plans
 	ids   *rand.ChaCha8
 	names nameCache
+	urls  urlCache
 	codes [200]string // "400" to "599"
 
 	templates *templates
@@ -39,7 +40,7 @@ type SpanWriter struct {
 // NewSpanWriter returns a writer whose trace and span ids follow from seed, which
 // must be random, and differ from writer to writer.
 func NewSpanWriter(o Options, seed [32]byte) *SpanWriter {
-	w := &SpanWriter{plans: plans{options: o}, ids: rand.NewChaCha8(seed), names: newNameCache(), templates: new(templates)}
+	w := &SpanWriter{plans: plans{options: o}, ids: rand.NewChaCha8(seed), names: newNameCache(), urls: newURLCache(), templates: new(templates)}
 	for i := range w.codes {
 		w.codes[i] = strconv.Itoa(400 + i)
 	}
@@ -82,6 +83,7 @@ func (w *SpanWriter) Write(row *table.Row, upid table.ID, dst ptrace.Span) {
 			putField(a, st, v, &f, upid)
 		}
 	}
+	w.putURL(p, row, &f, a)
 	if !p.ownError {
 		putStr(a, KeyErrorType, errorType)
 	}
@@ -178,10 +180,7 @@ func (p *plan) name(row *table.Row) (name, target string) {
 	if !knownMethod(name) {
 		name = "HTTP"
 	}
-	if p.route != absent {
-		target = row.Values[p.route].Str
-	}
-	return name, target
+	return name, p.str(row, table.HTTPRoute)
 }
 
 // times fills in when the span began and ended: as Span says, else by the
@@ -297,6 +296,13 @@ func putField(a pcommon.Map, st *step, v *table.Value, f *facts, upid table.ID) 
 		putMethod(a, st.key, v.Str)
 	case table.HTTPTarget:
 		putTarget(a, st.key, v.Str)
+	case table.HTTPRoute:
+		// The template that a client's path was made of is not what routes it.
+		if f.kind == table.KindClient {
+			putStr(a, KeyURLTemplate, v.Str)
+		} else {
+			putStr(a, st.key, v.Str)
+		}
 	case table.ResourceUPID:
 		if v.ID != upid {
 			a.PutStr(st.key, FormatUPID(v.ID))
