@@ -48,7 +48,8 @@ type Span struct {
 	// The span's name is Name and Target with a space between them, or Name alone
 	// without a Target: a method and its route, a command and its table. Both have
 	// few values. They are joined later, from a cache, so that naming a span
-	// allocates nothing. An empty Name becomes the protocol's.
+	// allocates nothing. An empty Name becomes the protocol's; in http_events it is
+	// the method and the route of the row, as the semantic conventions have them.
 	Name, Target string
 	// ErrorType is the value of error.type, with few values; empty is no error.
 	ErrorType string

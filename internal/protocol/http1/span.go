@@ -3,7 +3,6 @@
 package http1
 
 import (
-	"slices"
 	"strconv"
 	"strings"
 
@@ -23,12 +22,9 @@ var errorTypes = func() (texts [1000]string) {
 // waited for too long, without a response.
 const noResponse = "no_response"
 
-// span makes a span by the semantic conventions for HTTP.
+// span makes a span by the semantic conventions for HTTP. Its name follows from the
+// columns.
 func span(r *Record, s *table.Span) {
-	s.Name, s.Target = "HTTP", r.req.route
-	if slices.Contains(methods[:], r.req.method) {
-		s.Name = r.req.method
-	}
 	s.Protocol, s.Scheme = "http", "http"
 	if r.Conn.Encrypted {
 		s.Scheme = "https"

@@ -108,3 +108,17 @@ func TestRouteIsTheServers(t *testing.T) {
 	has(t, exported(t, protocol.Conn{Role: protocol.Server}, "10.0.0.9:80", "10.0.0.1:40000", request),
 		map[string]any{"url.template": nil, "http.route": "/a"})
 }
+
+// TestNameFollowsTheMethod: the name's method is http.request.method, and HTTP where
+// that is _OTHER.
+func TestNameFollowsTheMethod(t *testing.T) {
+	for method, want := range map[string][2]string{
+		"GET": {"GET", "GET /a"}, "QUERY": {"QUERY", "QUERY /a"}, "PROPFIND": {"_OTHER", "HTTP /a"}, "FROB": {"_OTHER", "HTTP /a"},
+	} {
+		span := exported(t, protocol.Conn{Role: protocol.Server}, "10.0.0.1:80", "10.0.0.9:40000", method+" /a HTTP/1.1\r\nHost: x\r\n\r\n")
+		has(t, span, map[string]any{"http.request.method": want[0]})
+		if span.Name() != want[1] {
+			t.Errorf("%s: the name is %q, want %q", method, span.Name(), want[1])
+		}
+	}
+}
