@@ -18,6 +18,7 @@ const ScopePrefix = "github.com/puck-otel/puck/"
 // the columns. No other package imports the conventions.
 const (
 	KeyServiceName       = string(semconv.ServiceNameKey)
+	KeyServiceInstance   = string(semconv.ServiceInstanceIDKey)
 	KeyHostName          = string(semconv.HostNameKey)
 	KeyContainerID       = string(semconv.ContainerIDKey)
 	KeyPodUID            = string(semconv.K8SPodUIDKey)
@@ -65,7 +66,7 @@ const (
 // attributes of the columns.
 func Keys() []string {
 	return []string{
-		KeyServiceName, KeyHostName, KeyContainerID, KeyPodUID, KeyProcessPID, KeyProcessExecutable,
+		KeyServiceName, KeyServiceInstance, KeyHostName, KeyContainerID, KeyPodUID, KeyProcessPID, KeyProcessExecutable,
 		KeyProcessPath, KeyProcessCommand, KeyServerAddress, KeyServerPort, KeyClientAddress, KeyClientPort,
 		KeyPeerAddress, KeyPeerPort, KeyTransport, KeyNetworkType, KeyDirection, KeyProtocol, KeyProtocolVersion,
 		KeyTLS, KeyErrorType, KeyURLFull, KeyURLScheme, KeyURLPath, KeyURLQuery, KeyURLTemplate, KeyMethod,

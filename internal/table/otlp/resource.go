@@ -25,12 +25,16 @@ type Process struct {
 	Host        string
 }
 
-// WriteResource sets the attributes of the process's resource.
+// WriteResource sets the attributes of the process's resource. The upid is the
+// service.instance.id too: the processes of one service, such as the workers of a
+// server or a pod's, are told apart by it, and their counters are several series.
 func (p *Process) WriteResource(dst pcommon.Resource, o Options) {
 	a := dst.Attributes()
-	a.EnsureCapacity(9)
+	a.EnsureCapacity(10)
 	if p.UPID != (table.ID{}) {
-		a.PutStr(KeyUPID, FormatUPID(p.UPID))
+		upid := FormatUPID(p.UPID)
+		a.PutStr(KeyUPID, upid)
+		a.PutStr(KeyServiceInstance, upid)
 	}
 	if p.PID != 0 {
 		a.PutInt(KeyProcessPID, p.PID)
