@@ -5,6 +5,7 @@ package config
 
 import (
 	"fmt"
+	"strings"
 	"testing"
 	"time"
 
@@ -20,6 +21,7 @@ import (
 	"go.opentelemetry.io/collector/connector/connectortest"
 	"go.opentelemetry.io/collector/consumer/consumertest"
 	"go.opentelemetry.io/collector/pdata/pcommon"
+	"go.opentelemetry.io/collector/pdata/plog"
 	"go.opentelemetry.io/collector/pdata/pmetric"
 	"go.opentelemetry.io/collector/pdata/ptrace"
 	"go.opentelemetry.io/collector/processor/processortest"
@@ -148,13 +150,94 @@ func TestSpanMetricsOfManyProcesses(t *testing.T) {
 // TestSpanMetricsNameNoProcess looks at what transform/service leaves of the resource
 // of a series, which is that of its first process.
 func TestSpanMetricsNameNoProcess(t *testing.T) {
+	metrics := spanMetrics(t, 1, process(1, "nginx"))
+	transform(t, "gateway.yaml", "transform/service", metrics)
+	resource := metrics.ResourceMetrics().At(0).Resource()
+	require.Equal(t, map[string]any{"service.name": "nginx"}, resource.Attributes().AsRaw())
+}
+
+// transform changes data as a transform processor of the file does.
+func transform[T ptrace.Traces | pmetric.Metrics | plog.Logs](t *testing.T, file, name string, data T) {
+	t.Helper()
 	f := transformprocessor.NewFactory()
 	cfg := f.CreateDefaultConfig()
-	configure(t, "gateway.yaml", "processors::transform/service", cfg)
-	var sink consumertest.MetricsSink
-	p, err := f.CreateMetrics(t.Context(), processortest.NewNopSettings(f.Type()), cfg, &sink)
+	configure(t, file, "processors::"+name, cfg)
+	set := processortest.NewNopSettings(f.Type())
+	switch data := any(data).(type) {
+	case ptrace.Traces:
+		p, err := f.CreateTraces(t.Context(), set, cfg, consumertest.NewNop())
+		require.NoError(t, err)
+		require.NoError(t, p.ConsumeTraces(t.Context(), data))
+	case pmetric.Metrics:
+		p, err := f.CreateMetrics(t.Context(), set, cfg, consumertest.NewNop())
+		require.NoError(t, err)
+		require.NoError(t, p.ConsumeMetrics(t.Context(), data))
+	case plog.Logs:
+		p, err := f.CreateLogs(t.Context(), set, cfg, consumertest.NewNop())
+		require.NoError(t, err)
+		require.NoError(t, p.ConsumeLogs(t.Context(), data))
+	}
+}
+
+// agentService is the service.name, and all else that agent.yaml's processors leave,
+// of a resource to which k8s_attributes adds a name if it has none.
+func agentService(t *testing.T, signal string, process *otlp.Process, kubernetes string) map[string]any {
+	t.Helper()
+	conf, err := confmaptest.LoadConf("agent.yaml")
 	require.NoError(t, err)
-	require.NoError(t, p.ConsumeMetrics(t.Context(), spanMetrics(t, 1, process(1, "nginx"))))
-	resource := sink.AllMetrics()[0].ResourceMetrics().At(0).Resource()
-	require.Equal(t, map[string]any{"service.name": "nginx"}, resource.Attributes().AsRaw())
+	var resource pcommon.Resource
+	var apply func(name string)
+	switch signal {
+	case "traces":
+		td := ptrace.NewTraces()
+		rs := td.ResourceSpans().AppendEmpty()
+		rs.ScopeSpans().AppendEmpty().Spans().AppendEmpty()
+		resource, apply = rs.Resource(), func(name string) { transform(t, "agent.yaml", name, td) }
+	case "metrics":
+		md := pmetric.NewMetrics()
+		rm := md.ResourceMetrics().AppendEmpty()
+		rm.ScopeMetrics().AppendEmpty().Metrics().AppendEmpty().SetEmptySum().DataPoints().AppendEmpty()
+		resource, apply = rm.Resource(), func(name string) { transform(t, "agent.yaml", name, md) }
+	case "logs":
+		ld := plog.NewLogs()
+		rl := ld.ResourceLogs().AppendEmpty()
+		rl.ScopeLogs().AppendEmpty().LogRecords().AppendEmpty()
+		resource, apply = rl.Resource(), func(name string) { transform(t, "agent.yaml", name, ld) }
+	}
+	process.WriteResource(resource, otlp.Options{})
+	for _, name := range conf.Get("service::pipelines::" + signal + "::processors").([]any) {
+		switch name := name.(string); {
+		case strings.HasPrefix(name, "transform/"):
+			apply(name)
+		case name == "k8s_attributes":
+			require.Contains(t, conf.Get("processors::k8s_attributes::extract::metadata"), "service.name")
+			// https://github.com/open-telemetry/opentelemetry-collector-contrib/blob/processor/k8sattributesprocessor/v1.0.0/processor/k8sattributesprocessor/processor.go#L315
+			if v, ok := resource.Attributes().Get("service.name"); kubernetes != "" && (!ok || v.Str() == "") {
+				resource.Attributes().PutStr("service.name", kubernetes)
+			}
+		}
+	}
+	return resource.Attributes().AsRaw()
+}
+
+// TestServiceName has the order: what the process says, what Kubernetes knows, what
+// is derived.
+func TestServiceName(t *testing.T) {
+	for _, signal := range []string{"traces", "metrics", "logs"} {
+		for _, test := range []struct {
+			name       string
+			process    otlp.Process
+			kubernetes string
+			want       string
+		}{
+			{"of the process", otlp.Process{Service: "cart"}, "deployment", "cart"},
+			{"of the process alone", otlp.Process{Service: "cart"}, "", "cart"},
+			{"of Kubernetes", otlp.Process{Service: "node", Derived: true}, "deployment", "deployment"},
+			{"derived", otlp.Process{Service: "sshd", Derived: true}, "", "sshd"},
+		} {
+			t.Run(signal+" "+test.name, func(t *testing.T) {
+				require.Equal(t, map[string]any{"service.name": test.want}, agentService(t, signal, &test.process, test.kubernetes))
+			})
+		}
+	}
 }

@@ -201,7 +201,7 @@ func hostName() string {
 // resource returns what spans say of a process.
 func (r *protocolTrace) resource(p *process.Process) *otlp.Process {
 	return &otlp.Process{
-		UPID: p.UPID, PID: int64(p.PID), Service: p.Service, Executable: executableName(p), Path: p.Exe,
+		UPID: p.UPID, PID: int64(p.PID), Service: p.Service, Derived: !p.ServiceSet, Executable: executableName(p), Path: p.Exe,
 		Command: p.Cmdline, ContainerID: p.ContainerID, PodUID: p.PodUID, Host: r.host,
 	}
 }

@@ -60,6 +60,9 @@ const (
 const (
 	KeyUPID = "puck.upid" // of the resource: asid:pid:start_ticks
 	KeyRole = "puck.connection.role"
+	// KeyServiceDerived is service.name again, of a resource whose process does not
+	// say it: others who know a name may put theirs in its place.
+	KeyServiceDerived = "puck.service.derived"
 )
 
 // Keys returns the keys above: all that OTLP made of rows can have beside the
@@ -70,6 +73,6 @@ func Keys() []string {
 		KeyProcessPath, KeyProcessCommand, KeyServerAddress, KeyServerPort, KeyClientAddress, KeyClientPort,
 		KeyPeerAddress, KeyPeerPort, KeyTransport, KeyNetworkType, KeyDirection, KeyProtocol, KeyProtocolVersion,
 		KeyTLS, KeyErrorType, KeyURLFull, KeyURLScheme, KeyURLPath, KeyURLQuery, KeyURLTemplate, KeyMethod,
-		KeyMethodOriginal, KeyStatusCode, KeyRoute, KeyRequestSize, KeyResponseSize, KeyRPCStatusCode, KeyDBStatusCode, KeyUPID, KeyRole,
+		KeyMethodOriginal, KeyStatusCode, KeyRoute, KeyRequestSize, KeyResponseSize, KeyRPCStatusCode, KeyDBStatusCode, KeyUPID, KeyRole, KeyServiceDerived,
 	}
 }

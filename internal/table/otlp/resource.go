@@ -17,6 +17,7 @@ type Process struct {
 	UPID        table.ID
 	PID         int64 // in the host's namespace
 	Service     string
+	Derived     bool   // Service is derived from what the process runs
 	Executable  string // the file's name without its folder
 	Path        string
 	Command     string // left out unless Options.CommandLine
@@ -30,7 +31,7 @@ type Process struct {
 // server or a pod's, are told apart by it, and their counters are several series.
 func (p *Process) WriteResource(dst pcommon.Resource, o Options) {
 	a := dst.Attributes()
-	a.EnsureCapacity(10)
+	a.EnsureCapacity(11)
 	if p.UPID != (table.ID{}) {
 		upid := FormatUPID(p.UPID)
 		a.PutStr(KeyUPID, upid)
@@ -50,6 +51,9 @@ func (p *Process) WriteResource(dst pcommon.Resource, o Options) {
 		if s.value != "" {
 			a.PutStr(s.key, valid(s.value))
 		}
+	}
+	if p.Derived && p.Service != "" {
+		a.PutStr(KeyServiceDerived, valid(p.Service))
 	}
 	if o.CommandLine && p.Command != "" {
 		a.PutStr(KeyProcessCommand, valid(p.Command))
@@ -79,6 +83,7 @@ func ReadResource(src pcommon.Resource) Process {
 			*s.dst = v.Str()
 		}
 	}
+	_, p.Derived = a.Get(KeyServiceDerived)
 	return p
 }
 

@@ -160,7 +160,7 @@ func TestUPIDText(t *testing.T) {
 
 func TestResourceSurvives(t *testing.T) {
 	p := otlp.Process{
-		UPID: table.ID{High: 1<<32 | 42, Low: 9}, PID: 42, Service: "shop", Executable: "nginx", Path: "/usr/sbin/nginx",
+		UPID: table.ID{High: 1<<32 | 42, Low: 9}, PID: 42, Service: "shop", Derived: true, Executable: "nginx", Path: "/usr/sbin/nginx",
 		Command: "nginx -g secret", ContainerID: "abc", PodUID: "def", Host: "node-1",
 	}
 	dst := pcommon.NewResource()
@@ -168,8 +168,16 @@ func TestResourceSurvives(t *testing.T) {
 	if got := otlp.ReadResource(dst); got != p {
 		t.Errorf("%+v became %+v", p, got)
 	}
+	a := dst.Attributes().AsRaw()
+	if a[otlp.KeyServiceInstance] != "1:42:9" || a[otlp.KeyServiceDerived] != "shop" {
+		t.Errorf("%v", a)
+	}
+	p.Derived = false
 	dst = pcommon.NewResource()
 	p.WriteResource(dst, otlp.Options{})
+	if got := otlp.ReadResource(dst); got.Derived {
+		t.Error("a name that was said became a derived one")
+	}
 	if _, ok := dst.Attributes().Get(otlp.KeyProcessCommand); ok {
 		t.Error("the command line leaves by default")
 	}
