@@ -234,8 +234,9 @@ func (r *protocolTrace) reportProbes(ctx context.Context, host component.Host) {
 // options says what leaves with the telemetry.
 func (r *protocolTrace) options() otlp.Options {
 	return otlp.Options{
-		CommandLine: r.config.CommandLine,
-		Sensitive:   len(r.config.Headers.Request)+len(r.config.Headers.Response)+r.config.BodySize > 0,
+		CommandLine:  r.config.CommandLine,
+		KnownMethods: otlp.ParseMethods(os.Getenv("OTEL_INSTRUMENTATION_HTTP_KNOWN_METHODS")),
+		Sensitive:    len(r.config.Headers.Request)+len(r.config.Headers.Response)+r.config.BodySize > 0,
 	}
 }
 

@@ -5,6 +5,7 @@ package otlp
 import (
 	"encoding/hex"
 	"net/http"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -27,6 +28,7 @@ type facts struct {
 	kind                   table.Kind
 	hasParent              bool
 	hasMajor               bool
+	knownMethod            bool
 	traceID                [16]byte
 	parentID               [8]byte
 	protocol               string
@@ -252,13 +254,29 @@ func parseVersion(s string) (major, minor int64) {
 	return 0, 0
 }
 
-// knownMethod reports whether the semantic conventions know the method; of
-// others http.request.method says _OTHER.
-func knownMethod(m string) bool {
+// knownMethod reports whether the options, or else the semantic conventions, know
+// the method; of others http.request.method says _OTHER.
+func (p *plan) knownMethod(m string) bool {
+	if p.methods != nil {
+		return slices.Contains(p.methods, m)
+	}
 	switch m {
 	case http.MethodGet, http.MethodHead, http.MethodPost, http.MethodPut, http.MethodPatch,
 		http.MethodDelete, http.MethodConnect, http.MethodOptions, http.MethodTrace, "QUERY":
 		return true
 	}
 	return false
+}
+
+// ParseMethods returns the methods of a list such as
+// OTEL_INSTRUMENTATION_HTTP_KNOWN_METHODS holds, separated by commas, nil if there
+// are none. The case matters.
+func ParseMethods(list string) []string {
+	var methods []string
+	for m := range strings.SplitSeq(list, ",") {
+		if m = strings.TrimSpace(m); m != "" {
+			methods = append(methods, m)
+		}
+	}
+	return methods
 }

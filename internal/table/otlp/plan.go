@@ -12,6 +12,9 @@ type Options struct {
 	Sensitive bool
 	// CommandLine keeps process.command_line.
 	CommandLine bool
+	// KnownMethods are the HTTP methods that spans name; others are _OTHER. Nil
+	// stands for those of the semantic conventions.
+	KnownMethods []string
 }
 
 // step carries one column.
@@ -50,6 +53,7 @@ type plan struct {
 	at        [table.SpanScheme + 1]int
 	tls       int  // the column by its attribute, or absent
 	hasTarget bool // the column of a request's target leaves
+	methods   []string
 	// Whether a column carries the key that is otherwise made from the ends.
 	ownServer, ownClient, ownScheme, ownError bool
 	attributes                                int // foreseen of the next span
@@ -57,7 +61,7 @@ type plan struct {
 
 // newPlan returns the plan of a schema.
 func newPlan(s *table.Schema, o Options) *plan {
-	p := &plan{schema: s, scope: ScopePrefix + s.Name, tls: absent, attributes: 16}
+	p := &plan{schema: s, scope: ScopePrefix + s.Name, tls: absent, methods: o.KnownMethods, attributes: 16}
 	for i := range p.at {
 		p.at[i] = absent
 	}

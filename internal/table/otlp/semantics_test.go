@@ -164,6 +164,26 @@ func TestMethodOutsideTheConventions(t *testing.T) {
 	}
 }
 
+// TestKnownMethods has a list of the user's, which replaces that of the conventions.
+func TestKnownMethods(t *testing.T) {
+	w := otlp.NewSpanWriter(otlp.Options{KnownMethods: otlp.ParseMethods(" PURGE, get,,")}, [32]byte{1})
+	for method, want := range map[string]string{"PURGE": "PURGE /api/users/{id}", "GET": "HTTP /api/users/{id}", "get": "get /api/users/{id}"} {
+		record := typical(2)
+		record.method, record.unnamed = method, true
+		var row, back table.Row
+		newTable().Fill(&record, &row)
+		span := ptrace.NewSpan()
+		w.Write(&row, record.upid, span)
+		otlp.NewSpanReader([]*table.Schema{row.Schema}).Read(span, row.Schema, record.upid, &back)
+		if got := back.Values[row.Schema.Index("req_method")].Str; got != method || span.Name() != want {
+			t.Errorf("%s became %s, in a span %q, want %q", method, got, span.Name(), want)
+		}
+	}
+	if got := otlp.ParseMethods(" , "); got != nil {
+		t.Errorf("an empty list is %v", got)
+	}
+}
+
 func TestParent(t *testing.T) {
 	record := typical(2)
 	record.span.TraceID, record.span.ParentID = [16]byte{15: 0xab}, [8]byte{7: 0xcd}

@@ -33,6 +33,7 @@ type exchange struct {
 	other                                       table.ID
 	traceID, parentID, host                     string
 	span                                        table.Span
+	unnamed                                     bool // by the span
 }
 
 func newTable() *table.Table[exchange] {
@@ -72,7 +73,9 @@ func newTable() *table.Table[exchange] {
 		table.Col("other", "Another process.", func(r *exchange) table.ID { return r.other }),
 	).WithSpan(func(r *exchange, s *table.Span) {
 		*s = r.span
-		s.Name, s.Target = r.method, r.route
+		if !r.unnamed {
+			s.Name, s.Target = r.method, r.route
+		}
 	})
 }
 

@@ -59,7 +59,7 @@ func (w *SpanWriter) Write(row *table.Row, upid table.ID, dst ptrace.Span) {
 	failed, errorType := w.failure(p, row, &f)
 
 	s := &row.Span
-	dst.SetName(w.names.join(p.name(row)))
+	dst.SetName(w.names.join(p.name(row, &f)))
 	dst.SetKind(spanKind(f.kind))
 	dst.SetStartTimestamp(pcommon.Timestamp(f.start))
 	dst.SetEndTimestamp(pcommon.Timestamp(f.end))
@@ -149,6 +149,7 @@ func (p *plan) parent(row *table.Row, f *facts) {
 
 // httpFacts fills in what Span leaves open and an HTTP exchange implies.
 func (p *plan) httpFacts(row *table.Row, f *facts) {
+	f.knownMethod = p.knownMethod(p.str(row, table.HTTPMethod))
 	if f.protocol == "" {
 		f.protocol = "http"
 	}
@@ -168,7 +169,7 @@ func (p *plan) httpFacts(row *table.Row, f *facts) {
 
 // name returns the two parts of the span's name. An HTTP span that has none of
 // its own is named by method and route, as the semantic conventions say.
-func (p *plan) name(row *table.Row) (name, target string) {
+func (p *plan) name(row *table.Row, f *facts) (name, target string) {
 	s := &row.Span
 	if s.Name != "" {
 		return s.Name, s.Target
@@ -177,7 +178,7 @@ func (p *plan) name(row *table.Row) (name, target string) {
 		return s.Protocol, s.Target
 	}
 	name = p.str(row, table.HTTPMethod)
-	if !knownMethod(name) {
+	if !f.knownMethod {
 		name = "HTTP"
 	}
 	return name, p.str(row, table.HTTPRoute)
@@ -293,7 +294,7 @@ func putField(a pcommon.Map, st *step, v *table.Value, f *facts, upid table.ID) 
 	case table.RemoteAddr, table.RemotePort, table.HTTPStatus:
 		put(a, st, v)
 	case table.HTTPMethod:
-		putMethod(a, st.key, v.Str)
+		putMethod(a, st.key, v.Str, f.knownMethod)
 	case table.HTTPTarget:
 		putTarget(a, st.key, v.Str)
 	case table.HTTPRoute:
@@ -323,8 +324,8 @@ func putField(a pcommon.Map, st *step, v *table.Value, f *facts, upid table.ID) 
 }
 
 // putMethod carries a request's method.
-func putMethod(a pcommon.Map, key, method string) {
-	if method == "" || knownMethod(method) {
+func putMethod(a pcommon.Map, key, method string, known bool) {
+	if method == "" || known {
 		putStr(a, key, method)
 		return
 	}
