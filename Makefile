@@ -8,7 +8,7 @@ FUZZTIME ?= 10m
 BENCH    ?= .
 # Everything but the generated main, whose dependencies take long, and what needs
 # the machine for itself.
-UNIT      = $(shell $(GO) list ./... | grep -v -e /cmd/otelcol-puck -e /test/)
+UNIT      = $(shell $(GO) list ./... | grep -v -e /cmd/otelcol-puck -e /config -e /test/)
 
 .PHONY: help run build test deps generate lint fmt fuzz bench capture docs test-kernels
 
