@@ -14,14 +14,14 @@ const (
 // module's main class or the main class with its package. A jar's version is left
 // out, since a service keeps its name when it is upgraded.
 func javaService(c command) string {
-	name := ""
+	name, spring := "", ""
 	for i := 0; i < len(c.args); i++ {
 		arg := c.args[i]
 		switch {
 		case strings.HasPrefix(arg, springProperty):
-			return arg[len(springProperty):]
+			spring = or(spring, arg[len(springProperty):])
 		case strings.HasPrefix(arg, springArgument):
-			return arg[len(springArgument):]
+			spring = or(spring, arg[len(springArgument):])
 		case name != "": // an argument of the program
 		case arg == "-jar" && i+1 < len(c.args):
 			i++
@@ -40,7 +40,7 @@ func javaService(c command) string {
 			name = strings.ReplaceAll(arg, "/", ".")
 		}
 	}
-	return name
+	return or(spring, name)
 }
 
 // javaTakesValue says whether the launcher's option takes the next argument.

@@ -17,12 +17,17 @@ func pythonService(c command) string {
 // launcher is none.
 func (c command) pythonApplication(launcher string) string {
 	switch launcher {
-	case "gunicorn", "gunicorn:", "uvicorn", "hypercorn", "daphne", "granian", "waitress-serve":
-		if name := c.option("--name", "-n"); name != "" && strings.HasPrefix(launcher, "gunicorn") {
+	case "gunicorn:": // its title ends with --name or the application in brackets
+		if n := len(c.args); n > 0 && strings.HasPrefix(c.args[n-1], "[") {
+			title := strings.Trim(c.args[n-1], "[]")
+			return or(wsgiModule(title), trimEntry(title))
+		}
+	case "gunicorn", "uvicorn", "hypercorn", "daphne", "granian", "waitress-serve":
+		if name := c.option("--name", "-n"); name != "" && launcher == "gunicorn" {
 			return name
 		}
 		for _, arg := range c.args {
-			if app := wsgiModule(strings.Trim(arg, "[]")); app != "" {
+			if app := wsgiModule(arg); app != "" {
 				return app
 			}
 		}
@@ -85,10 +90,26 @@ func isDotted(s string) bool {
 	return !start
 }
 
+// nodeValues are the options of node whose value may be the next argument, as of
+// Node.js 24 (https://nodejs.org/api/cli.html). V8's take theirs behind "=" alone.
+var nodeValues = []string{
+	"--allow-fs-read", "--allow-fs-write", "--build-snapshot-config", "--conditions", "--cpu-prof-dir",
+	"--cpu-prof-interval", "--cpu-prof-name", "--debug-port", "--diagnostic-dir", "--disable-proto",
+	"--disable-warning", "--dns-result-order", "--env-file", "--env-file-if-exists", "--experimental-config-file",
+	"--experimental-default-type", "--experimental-loader", "--heap-prof-dir", "--heap-prof-interval",
+	"--heap-prof-name", "--heapsnapshot-near-heap-limit", "--heapsnapshot-signal", "--icu-data-dir", "--import",
+	"--input-type", "--inspect-port", "--inspect-publish-uid", "--loader", "--localstorage-file",
+	"--max-http-header-size", "--network-family-autoselection-attempt-timeout", "--openssl-config",
+	"--redirect-warnings", "--report-dir", "--report-directory", "--report-filename", "--report-signal",
+	"--require", "--secure-heap", "--secure-heap-min", "--snapshot-blob", "--title", "--tls-cipher-list",
+	"--tls-keylog", "--trace-event-categories", "--trace-event-file-pattern", "--trace-require-module",
+	"--unhandled-rejections", "--use-largepages", "--v8-pool-size", "--watch-kill-signal", "--watch-path",
+}
+
 func nodeService(c command) string {
 	s := c.script(flags{
 		code: "ep", value: "rC", longCode: []string{"--eval", "--print"},
-		long: []string{"--require", "--import", "--loader", "--experimental-loader", "--conditions", "--title", "--icu-data-dir"},
+		long: nodeValues,
 	})
 	// The package managers run a script of the package in whose folder they stand.
 	name := strings.TrimSuffix(trimEnding(baseOf(s.name)), "-cli")

@@ -39,6 +39,9 @@ func TestServiceOf(t *testing.T) {
 		{"/usr/bin/python3.11", "python3|/usr/bin/gunicorn|-b|localhost:80|shop.wsgi", "shop"},
 		{"/usr/bin/python3.11", "python3|/usr/bin/gunicorn|-c|conf.py", "gunicorn"},
 		{"/usr/bin/python3.11", "gunicorn: worker [shop.wsgi:app]", "shop"},
+		{"/usr/bin/python3.11", "gunicorn: master [shop]", "shop"},
+		{"/usr/bin/python3.11", "gunicorn: worker [front-door]", "front-door"},
+		{"/usr/bin/python3.11", "gunicorn: master [shop.wsgi]", "shop"},
 		{"/usr/bin/python3.11", "python3|-m|uvicorn|--host|localhost:80|shop.api:create()", "shop.api"},
 		{"/usr/bin/python3.11", "python3|/usr/bin/uvicorn|main:app|--port|80", "main"},
 		{"/usr/bin/python3.11", "python3|/usr/bin/celery|-A|shop|worker", "shop"},
@@ -58,6 +61,9 @@ func TestServiceOf(t *testing.T) {
 		{"/usr/bin/node", "node|/usr/lib/node_modules/npm/bin/npm-cli.js|start", "cart"},
 		{"/usr/bin/node", "node /srv/shop/app.js", "app"},
 		{"/usr/bin/node", "node|--import|./telemetry.mjs|app.mjs", "app"},
+		{"/usr/bin/node", "node|--env-file|.env|/srv/shop/app.js", "app"},
+		{"/usr/bin/node", "node|--env-file=.env|--unhandled-rejections|warn|app.js", "app"},
+		{"/usr/bin/node", "node|--inspect-port|9230|--enable-source-maps|app.js", "app"},
 
 		{"/usr/lib/jvm/java-17/bin/java", "java|-Xmx1g|-Dkey=v|-jar|/srv/shop-1.4.2-SNAPSHOT.jar|--port=1", "shop"},
 		{"/usr/lib/jvm/java-17/bin/java", "java|-jar|/srv/log4j-2-shop.jar", "log4j-2-shop"},
@@ -69,6 +75,8 @@ func TestServiceOf(t *testing.T) {
 		{"/usr/lib/jvm/java-17/bin/java", "java|Shop.java", "Shop"},
 		{"/usr/lib/jvm/java-17/bin/java", "java|-Dspring.application.name=cart|-jar|app.jar", "cart"},
 		{"/usr/lib/jvm/java-17/bin/java", "java|-jar|app.jar|--spring.application.name=cart", "cart"},
+		{"/usr/lib/jvm/java-17/bin/java", "java|-Dspring.application.name=|-jar|/opt/shop.jar", "shop"},
+		{"/usr/lib/jvm/java-17/bin/java", "java|-jar|app.jar|--spring.application.name=", "app"},
 		{"/usr/lib/jvm/java-17/bin/java", "java|-version", "java"},
 		{"/usr/lib/jvm/java-17/bin/java", "java|-jar", "java"},
 
