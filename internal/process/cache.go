@@ -121,27 +121,6 @@ func (c *Cache) Seen(h Hint) *Process {
 	return p
 }
 
-// Exec is called when a process runs a new executable: it keeps its UPID, and
-// what is returned replaces what was known of it.
-func (c *Cache) Exec(h Hint) *Process {
-	c.mu.Lock()
-	var before *Process
-	if e := c.find(h.PID, Ticks(h.StartNS)); e != nil {
-		before = e.process
-	}
-	c.mu.Unlock()
-	p, gone := c.make(h, before)
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	if e := c.byKey[keyOf(p)]; e != nil {
-		e.process = p
-		c.touch(e)
-		return p
-	}
-	c.add(p, gone)
-	return p
-}
-
 // Lookup returns the process that has pid or had it last, nil if it is not known.
 func (c *Cache) Lookup(pid uint32) *Process {
 	c.mu.Lock()

@@ -45,7 +45,10 @@ func putProcess(t testing.TB, proc string, pid uint32, start uint64, comm string
 			t.Fatal(err)
 		}
 	}
-	if err := os.Symlink("/usr/bin/"+comm, dir+"/exe"); err != nil && !os.IsExist(err) {
+	if err := os.Remove(dir + "/exe"); err != nil && !os.IsNotExist(err) {
+		t.Fatal(err)
+	}
+	if err := os.Symlink("/usr/bin/"+comm, dir+"/exe"); err != nil {
 		t.Fatal(err)
 	}
 }
@@ -106,7 +109,7 @@ func TestHintAloneIsEnough(t *testing.T) {
 	if s := c.Stats(); s != (Stats{Dead: 1}) {
 		t.Errorf("stats are %+v", s)
 	}
-	if p := c.Seen(Hint{PID: 5}); p.Service != "pid 5" {
+	if p := c.Seen(Hint{PID: 5}); p.Service != "unknown_service" {
 		t.Errorf("a process of which nothing is known is called %q", p.Service)
 	}
 }
@@ -161,6 +164,38 @@ func TestExec(t *testing.T) {
 	}
 	if p := c.Exec(Hint{PID: 72, StartNS: nsPerTick, Comm: "new"}); c.Lookup(72) != p {
 		t.Error("an exec alone must make a process known")
+	}
+}
+
+// What the kernel sends of a process that is known tells whether it is still the same
+// program: nothing else tells of an exec.
+func TestAnnounced(t *testing.T) {
+	proc := fakeProc(t)
+	c := newCache(t, Config{Proc: proc})
+	putProcess(t, proc, 71, 9, "bash")
+	first := Hint{PID: 71, StartNS: 9 * nsPerTick, Comm: "bash", Exe: "bash", Args: []byte("bash\x00-v")}
+	bash, changed := c.Announced(first)
+	if changed || bash.Service != "bash" {
+		t.Fatalf("at first: %+v, changed %t", bash, changed)
+	}
+	for _, same := range []Hint{first, {PID: 71}, {PID: 71, StartNS: first.StartNS}, {PID: 71, StartNS: first.StartNS, Comm: "bash\x00"}} {
+		if p, changed := c.Announced(same); p != bash || changed {
+			t.Errorf("%+v: got %+v, changed %t", same, p, changed)
+		}
+	}
+	putProcess(t, proc, 71, 9, "curl")
+	for _, other := range []Hint{
+		{Comm: "curl"}, {Exe: "curl"}, {Comm: "bash", Exe: "bash", Args: []byte("bash\x00other.sh\x00")},
+	} {
+		c := newCache(t, Config{Proc: proc})
+		putProcess(t, proc, 71, 9, "bash")
+		bash := c.Seen(Hint{PID: 71})
+		putProcess(t, proc, 71, 9, "curl")
+		other.PID, other.StartNS = 71, first.StartNS
+		p, changed := c.Announced(other)
+		if !changed || p.Service != "curl" || p.UPID != bash.UPID || c.Lookup(71) != p {
+			t.Errorf("%+v: got %+v, changed %t", other, p, changed)
+		}
 	}
 }
 

@@ -3,10 +3,13 @@
 package process
 
 import (
-	"fmt"
 	"strings"
 	"time"
 )
+
+// unknownService is what semantic conventions call a service without a name. It is
+// one name for all of them, which must not be as many as there are processes.
+const unknownService = "unknown_service"
 
 // make puts together what /proc, the hint and the process's former image say, in
 // this order. gone says that the process was not there any more.
@@ -51,7 +54,7 @@ func (c *Cache) make(h Hint, before *Process) (p *Process, gone bool) {
 		p.Service = serviceOf(p.Exe, p.Name, img.cwd, args)
 	}
 	if p.Service == "" {
-		p.Service = fmt.Sprintf("pid %d", h.PID)
+		p.Service = unknownService
 	}
 	return p, gone
 }
