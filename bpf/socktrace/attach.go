@@ -8,9 +8,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"os"
-	"strconv"
-	"strings"
+	"slices"
 	"time"
 	"unsafe"
 
@@ -57,6 +55,17 @@ var hooks = []hook{
 	{bpfProgTraceSpliceExit, "syscalls", "sys_exit_splice"},
 }
 
+// wantedHooks returns the hooks that the configuration has a use for, and takes the
+// programs of the others out of spec.
+func wantedHooks(spec *ebpf.CollectionSpec, c Config) []hook {
+	if c.UDP || c.Unix {
+		return hooks
+	}
+	// TCP sockets tell their end themselves.
+	delete(spec.Programs, bpfProgTraceCloseEnter)
+	return slices.DeleteFunc(slices.Clone(hooks), func(h hook) bool { return h.program == bpfProgTraceCloseEnter })
+}
+
 // Attach attaches the programs, having found the connections that are older. A
 // program that cannot be attached costs that program alone: see [Tracer.Probes].
 // It fails only if nothing can be traced.
@@ -69,10 +78,10 @@ func (t *Tracer) Attach() error {
 	for i := range t.probes {
 		probe := &t.probes[i]
 		if probe.Err == nil {
-			probe.Err = t.attach(hooks[i])
+			probe.Err = t.attach(t.hooks[i])
 		}
 		switch {
-		case probe.Err == nil && hooks[i].group == "syscalls":
+		case probe.Err == nil && t.hooks[i].group == "syscalls":
 			attached++
 		case first == nil:
 			first = probe.Err
@@ -95,15 +104,13 @@ func (t *Tracer) attach(h hook) error {
 		_, err = readIterator(link.IterOptions{Program: program})
 	case h.program == bpfProgIterSockets:
 		_, err = t.liveSockets()
-	case h.program == bpfProgTraceCloseEnter && !t.config.UDP && !t.config.Unix:
-		return nil // TCP sockets tell their end themselves
 	case h.group == "tp_btf":
 		l, err = link.AttachTracing(link.TracingOptions{Program: program})
 	default:
 		l, err = link.Tracepoint(h.group, h.name, program, nil)
 	}
 	if err != nil {
-		return fmt.Errorf("attach %s: %w", h, err)
+		return fmt.Errorf("attach %s: %w: %s", h, err, remedy(h, err))
 	}
 	if l != nil {
 		t.links = append(t.links, l)
@@ -196,46 +203,4 @@ func monotonic() uint64 {
 		return 0
 	}
 	return uint64(ts.Nano())
-}
-
-// Capabilities by their numbers in linux/capability.h.
-var capabilities = []struct {
-	bit  uint
-	name string
-	why  string
-}{
-	{39, "CAP_BPF", "to load BPF programs"},
-	{38, "CAP_PERFMON", "to attach them to tracepoints"},
-}
-
-const capSysAdmin = 21 // stands for both on kernels before 5.8
-
-// checkRights tells in one sentence what the process lacks.
-func checkRights() error {
-	if _, err := os.Stat("/sys/kernel/btf/vmlinux"); err != nil {
-		return fmt.Errorf("the kernel has no BTF: %w: it needs CONFIG_DEBUG_INFO_BTF (Linux 5.10 or later of any current distribution has it)", err)
-	}
-	status, err := os.ReadFile("/proc/self/status")
-	if err != nil {
-		return fmt.Errorf("read own capabilities: %w", err)
-	}
-	_, rest, _ := strings.Cut(string(status), "CapEff:")
-	line, _, _ := strings.Cut(rest, "\n")
-	effective, err := strconv.ParseUint(strings.TrimSpace(line), 16, 64)
-	if err != nil {
-		return fmt.Errorf("read own capabilities: %w", err)
-	}
-	if effective&(1<<capSysAdmin) != 0 {
-		return nil
-	}
-	var missing []string
-	for _, c := range capabilities {
-		if effective&(1<<c.bit) == 0 {
-			missing = append(missing, c.name+" "+c.why)
-		}
-	}
-	if len(missing) == 0 {
-		return nil
-	}
-	return fmt.Errorf("missing capabilities: %s: run as root (sudo make run), or grant them to the container or with setcap", strings.Join(missing, ", "))
 }

@@ -24,7 +24,8 @@ type Tracer struct {
 	config   Config
 	maps     map[string]*ebpf.Map
 	programs map[string]*ebpf.Program
-	probes   []Probe
+	hooks    []hook
+	probes   []Probe // of hooks, in the same order
 	links    []link.Link
 	inner    []*ebpf.Map
 	rings    []*Ring
@@ -49,7 +50,7 @@ func Load(config Config) (*Tracer, error) {
 		return nil, err
 	}
 	choose(spec, features.HaveProgramHelper(ebpf.TracePoint, asm.FnLoop) == nil)
-	t := &Tracer{config: config}
+	t := &Tracer{config: config, hooks: wantedHooks(spec, config)}
 	if err = t.load(spec); err != nil {
 		return nil, errors.Join(err, t.Close())
 	}
@@ -137,8 +138,12 @@ func (t *Tracer) load(spec *ebpf.CollectionSpec) error {
 	} else if err = t.loadEach(spec, failed); err != nil {
 		return err
 	}
-	for _, hook := range hooks {
-		t.probes = append(t.probes, Probe{Program: hook.program, Hook: hook.String(), Err: failed[hook.program]})
+	for _, hook := range t.hooks {
+		probe := Probe{Program: hook.program, Hook: hook.String()}
+		if err := failed[hook.program]; err != nil {
+			probe.Err = fmt.Errorf("load %s: %w: %s", hook.program, err, remedy(hook, err))
+		}
+		t.probes = append(t.probes, probe)
 	}
 	return nil
 }
@@ -156,7 +161,7 @@ func (t *Tracer) loadEach(spec *ebpf.CollectionSpec, failed map[string]error) er
 		one.Programs = map[string]*ebpf.ProgramSpec{name: program}
 		loaded, err := ebpf.NewCollectionWithOptions(one, ebpf.CollectionOptions{MapReplacements: t.maps})
 		if err != nil {
-			failed[name] = fmt.Errorf("load: %w", err)
+			failed[name] = err
 			continue
 		}
 		t.programs[name] = loaded.Programs[name]
@@ -164,7 +169,8 @@ func (t *Tracer) loadEach(spec *ebpf.CollectionSpec, failed map[string]error) er
 		loaded.Close() // its maps are clones
 	}
 	if len(t.programs) == 0 {
-		return fmt.Errorf("no BPF program loads here: %w", failed[bpfProgTraceReadExit])
+		err := failed[bpfProgTraceReadExit]
+		return fmt.Errorf("no BPF program loads here: %w: %s", err, remedy(hook{group: "syscalls"}, err))
 	}
 	return nil
 }
@@ -276,12 +282,14 @@ func (t *Tracer) Missed() (uint64, error) {
 // Connections calls visit for each connection in the kernel's map. Connections
 // that come or go meanwhile may be visited or not.
 func (t *Tracer) Connections(visit func(Connection)) error {
-	return t.eachConnection(func(_ uint64, v *bpfConnection) {
-		visit(Connection{
-			ID: v.Id, Sent: v.Bytes[SideSend], Received: v.Bytes[SideRecv],
-			Announced: v.Flags&uint8(bpfConnectionFlagCONN_ANNOUNCED) != 0,
-		})
-	})
+	return t.eachConnection(func(_ uint64, v *bpfConnection) { visit(v.connection()) })
+}
+
+func (c *bpfConnection) connection() Connection {
+	return Connection{
+		ID: c.Id, Sent: c.Bytes[SideSend], Received: c.Bytes[SideRecv],
+		Announced: c.Flags&uint8(bpfConnectionFlagCONN_ANNOUNCED) != 0,
+	}
 }
 
 func (t *Tracer) eachConnection(visit func(key uint64, conn *bpfConnection)) error {

@@ -23,7 +23,7 @@ type Config struct {
 type Probe struct {
 	Program string // name of the program in the BPF object
 	Hook    string // what it is attached to, as the kernel calls it
-	Err     error  // nil if it is attached
+	Err     error  // with the remedy; nil if it is attached
 }
 
 // Connection is what the kernel side keeps of a connection.

@@ -6,7 +6,9 @@
 package tracefs
 
 import (
+	"errors"
 	"fmt"
+	"io/fs"
 	"os"
 
 	"golang.org/x/sys/unix"
@@ -15,12 +17,17 @@ import (
 // Mount makes the tracepoints' numbers readable, as a container's entry
 // would, since they are where perf events are attached by.
 func Mount() error {
-	for _, dir := range []string{"/sys/kernel/tracing/events", "/sys/kernel/debug/tracing/events"} {
-		if _, err := os.Stat(dir + "/syscalls"); err == nil {
+	const dir = "/sys/kernel/tracing"
+	for _, mounted := range []string{dir, "/sys/kernel/debug/tracing"} {
+		_, err := os.Stat(mounted + "/events/syscalls")
+		if err == nil {
 			return nil
 		}
+		// It is there and belongs to root alone. debugfs hides whether it is below.
+		if mounted == dir && errors.Is(err, fs.ErrPermission) {
+			return fmt.Errorf("read tracefs: %w: grant CAP_DAC_READ_SEARCH, or run as root", err)
+		}
 	}
-	const dir = "/sys/kernel/tracing"
 	if err := unix.Mount("tracefs", dir, "tracefs", unix.MS_NOSUID|unix.MS_NODEV|unix.MS_NOEXEC, ""); err != nil {
 		return fmt.Errorf("mount tracefs on %s: %w: mount it on the host (mount -t tracefs tracefs %s) or grant CAP_SYS_ADMIN", dir, err, dir)
 	}
