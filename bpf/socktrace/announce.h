@@ -35,25 +35,27 @@ static __always_inline void read_args(struct process_event *event, struct mm_str
 }
 
 /* announce_process tells what is known of a process while it lives: user space may
- * come too late to read /proc. Its arguments are read if it is the current one.
+ * come too late to read /proc. Its arguments are read if it is the current one. It
+ * returns the event's time, 0 if there was no room for it.
  */
-static __noinline bool announce_process(struct task_struct *task, __u64 conn)
+static __noinline __u64 announce_process(struct task_struct *task, __u64 conn)
 {
 	struct process_event *event;
 	struct mm_struct *mm;
 	void *ring = ring_of(conn);
+	__u64 now = bpf_ktime_get_ns();
 
 	if (!ring)
-		return false;
+		return 0;
 	event = bpf_ringbuf_reserve(ring, sizeof(*event), 0);
 	if (!event) {
 		count(COUNT_RING_FULL_OTHER, 1);
-		return false;
+		return 0;
 	}
 	__builtin_memset(event, 0, sizeof(*event));
 	event->header.conn = conn;
 	event->header.kind = EVENT_PROCESS;
-	event->header.ts_ns = bpf_ktime_get_ns();
+	event->header.ts_ns = now;
 	event->tgid = BPF_CORE_READ(task, tgid);
 	event->start_ns = BPF_CORE_READ(task, group_leader, start_boottime);
 	BPF_CORE_READ_INTO(&event->comm, task, group_leader, comm);
@@ -65,23 +67,26 @@ static __noinline bool announce_process(struct task_struct *task, __u64 conn)
 	read_cgroup_names(event, task);
 	/* It may live for milliseconds only: user space looks at /proc at once. */
 	bpf_ringbuf_submit(event, BPF_RB_FORCE_WAKEUP);
-	return true;
+	return now;
 }
 
-/* process_verdict returns what is wanted of the task's process and announces it at
- * its first connection.
+/* wanted_process says whether the task's process is traced as far as user space has
+ * decided, and announces it at its first connection.
  */
-static __always_inline __u32 process_verdict(struct task_struct *task, __u32 tgid,
-					     __u64 start_ns, __u64 conn)
+static __always_inline bool wanted_process(struct task_struct *task, __u32 tgid, __u64 start_ns,
+					   __u64 conn)
 {
 	struct process *known = bpf_map_lookup_elem(&processes, &tgid);
 	struct process fresh = {.start_ns = start_ns};
+	__u64 *decided_ns;
 
-	if (known && known->start_ns == start_ns && known->announced)
-		return known->verdict;
-	fresh.announced = announce_process(task, conn);
+	if (known && known->start_ns == start_ns && known->announced_ns) {
+		decided_ns = bpf_map_lookup_elem(&left_out, &tgid);
+		return !decided_ns || *decided_ns != known->announced_ns;
+	}
+	fresh.announced_ns = announce_process(task, conn);
 	bpf_map_update_elem(&processes, &tgid, &fresh, BPF_ANY);
-	return PROCESS_TRACE;
+	return true;
 }
 
 static __always_inline void read_local(struct endpoint *local, struct sock *sk)

@@ -153,9 +153,9 @@ func (t *Tracer) liveSockets() (map[bpfLiveSocket]struct{}, error) {
 // Sweep removes connections whose socket is gone although nothing told so: a
 // killed process leaves UDP and UNIX sockets so, and any socket may be left if the
 // kernel skipped a program. Connections that were used within idle are not looked
-// at. It calls gone for each that it removes, and walks the descriptors of all
-// processes only if there is a candidate.
-func (t *Tracer) Sweep(idle time.Duration, gone func(conn uint64)) error {
+// at. It calls gone with the last state of each that it removes, and walks the
+// descriptors of all processes only if there is a candidate.
+func (t *Tracer) Sweep(idle time.Duration, gone func(Connection)) error {
 	missed, err := t.Missed()
 	if err != nil {
 		return err
@@ -191,7 +191,7 @@ func (t *Tracer) Sweep(idle time.Duration, gone func(conn uint64)) error {
 			}
 			return fmt.Errorf("remove a stale connection: %w", err)
 		}
-		gone(conn.Id)
+		gone(now.connection())
 	}
 	return nil
 }

@@ -182,10 +182,9 @@ const (
 )
 
 type bpfProcess struct {
-	_         structs.HostLayout
-	StartNs   uint64
-	Verdict   uint32
-	Announced uint32
+	_           structs.HostLayout
+	StartNs     uint64
+	AnnouncedNs uint64
 }
 
 type bpfProcessEvent struct {
@@ -200,13 +199,6 @@ type bpfProcessEvent struct {
 	CgroupMemory [128]int8
 	Args         [512]int8
 }
-
-type bpfProcessVerdict uint32
-
-const (
-	bpfProcessVerdictPROCESS_TRACE  bpfProcessVerdict = 0
-	bpfProcessVerdictPROCESS_IGNORE bpfProcessVerdict = 1
-)
 
 type bpfRole uint32
 
@@ -293,6 +285,7 @@ type bpfVerdictEntry struct {
 const (
 	bpfMapConnections                = "connections"
 	bpfMapCounters                   = "counters"
+	bpfMapLeftOut                    = "left_out"
 	bpfMapNextIds                    = "next_ids"
 	bpfMapPorts                      = "ports"
 	bpfMapProcesses                  = "processes"
@@ -347,7 +340,6 @@ const (
 	bpfVarUnusedOpenEvent            = "unused_open_event"
 	bpfVarUnusedPortRule             = "unused_port_rule"
 	bpfVarUnusedProcessEvent         = "unused_process_event"
-	bpfVarUnusedProcessVerdict       = "unused_process_verdict"
 	bpfVarUnusedRole                 = "unused_role"
 	bpfVarUnusedSide                 = "unused_side"
 	bpfVarUnusedTransport            = "unused_transport"
@@ -431,6 +423,7 @@ type bpfProgramSpecs struct {
 type bpfMapSpecs struct {
 	Connections *ebpf.MapSpec `ebpf:"connections"`
 	Counters    *ebpf.MapSpec `ebpf:"counters"`
+	LeftOut     *ebpf.MapSpec `ebpf:"left_out"`
 	NextIds     *ebpf.MapSpec `ebpf:"next_ids"`
 	Ports       *ebpf.MapSpec `ebpf:"ports"`
 	Processes   *ebpf.MapSpec `ebpf:"processes"`
@@ -467,7 +460,6 @@ type bpfVariableSpecs struct {
 	UnusedOpenEvent      *ebpf.VariableSpec `ebpf:"unused_open_event"`
 	UnusedPortRule       *ebpf.VariableSpec `ebpf:"unused_port_rule"`
 	UnusedProcessEvent   *ebpf.VariableSpec `ebpf:"unused_process_event"`
-	UnusedProcessVerdict *ebpf.VariableSpec `ebpf:"unused_process_verdict"`
 	UnusedRole           *ebpf.VariableSpec `ebpf:"unused_role"`
 	UnusedSide           *ebpf.VariableSpec `ebpf:"unused_side"`
 	UnusedTransport      *ebpf.VariableSpec `ebpf:"unused_transport"`
@@ -499,6 +491,7 @@ func (o *bpfObjects) Close() error {
 type bpfMaps struct {
 	Connections *ebpf.Map `ebpf:"connections"`
 	Counters    *ebpf.Map `ebpf:"counters"`
+	LeftOut     *ebpf.Map `ebpf:"left_out"`
 	NextIds     *ebpf.Map `ebpf:"next_ids"`
 	Ports       *ebpf.Map `ebpf:"ports"`
 	Processes   *ebpf.Map `ebpf:"processes"`
@@ -511,6 +504,7 @@ func (m *bpfMaps) Close() error {
 	return _BpfClose(
 		m.Connections,
 		m.Counters,
+		m.LeftOut,
 		m.NextIds,
 		m.Ports,
 		m.Processes,
@@ -548,7 +542,6 @@ type bpfVariables struct {
 	UnusedOpenEvent      *ebpf.Variable `ebpf:"unused_open_event"`
 	UnusedPortRule       *ebpf.Variable `ebpf:"unused_port_rule"`
 	UnusedProcessEvent   *ebpf.Variable `ebpf:"unused_process_event"`
-	UnusedProcessVerdict *ebpf.Variable `ebpf:"unused_process_verdict"`
 	UnusedRole           *ebpf.Variable `ebpf:"unused_role"`
 	UnusedSide           *ebpf.Variable `ebpf:"unused_side"`
 	UnusedTransport      *ebpf.Variable `ebpf:"unused_transport"`

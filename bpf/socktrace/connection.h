@@ -131,7 +131,19 @@ static __always_inline bool wanted(struct connection *conn, struct sock *sk,
 				bpf_ntohs(BPF_CORE_READ(sk, __sk_common.skc_dport)))) {
 		return false;
 	}
-	return process_verdict(task, conn->tgid, conn->start_ns, conn->id) != PROCESS_IGNORE;
+	return wanted_process(task, conn->tgid, conn->start_ns, conn->id);
+}
+
+/* forget_verdict has the connection's bytes copied until user space decides again:
+ * it may have left out the former owner.
+ */
+static __always_inline void forget_verdict(struct connection *conn)
+{
+	__u32 slot = (__u32)conn->id & verdict_mask;
+	struct verdict_entry *entry = bpf_map_lookup_elem(&verdicts, &slot);
+
+	if (entry && entry->word >> 8 == conn->id)
+		entry->word = conn->id << 8 | VERDICT_DEFAULT;
 }
 
 /* set_owner makes task's process the owner and tells user space. */
@@ -140,6 +152,7 @@ static __noinline int set_owner(struct connection *conn, struct sock *sk,
 {
 	if (!conn)
 		return 0;
+	forget_verdict(conn);
 	conn->tgid = BPF_CORE_READ(task, tgid);
 	conn->start_ns = BPF_CORE_READ(task, group_leader, start_boottime);
 	conn->flags &= ~(CONN_IGNORED | CONN_ANNOUNCED);

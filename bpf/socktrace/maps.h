@@ -65,9 +65,8 @@ struct {
 	__type(value, struct connection);
 } connections SEC(".maps");
 
-/* thread group -> what is known and wanted of it. Entered by the kernel side,
- * verdicts written by user space; removed at exit and exec. Dropping the least
- * recently used costs one more process_event.
+/* thread group -> what is known of it. Entered by the kernel side; removed at exit
+ * and exec. Dropping the least recently used costs one more process_event.
  */
 struct {
 	__uint(type, BPF_MAP_TYPE_LRU_HASH);
@@ -75,6 +74,17 @@ struct {
 	__type(key, __u32);
 	__type(value, struct process);
 } processes SEC(".maps");
+
+/* thread group -> ts_ns of the process_event by which user space decided to leave it
+ * out. Written by user space, removed at exit. An exec may come between the two: the
+ * decision is not about what is announced after it, and the times differ then.
+ */
+struct {
+	__uint(type, BPF_MAP_TYPE_LRU_HASH);
+	__uint(max_entries, 16384);
+	__type(key, __u32);
+	__type(value, __u64);
+} left_out SEC(".maps");
 
 /* connection id & verdict_mask -> what user space wants of it, written through
  * mmap. A newer connection may take an older one's words: then that one is copied

@@ -25,7 +25,6 @@ const enum role *unused_role __attribute__((unused));
 const enum transport *unused_transport __attribute__((unused));
 const enum event_kind *unused_event_kind __attribute__((unused));
 const enum verdict *unused_verdict __attribute__((unused));
-const enum process_verdict *unused_process_verdict __attribute__((unused));
 const enum port_rule *unused_port_rule __attribute__((unused));
 const enum counter *unused_counter __attribute__((unused));
 const enum connection_flag *unused_connection_flag __attribute__((unused));
@@ -236,6 +235,7 @@ int BPF_PROG(trace_process_exit, struct task_struct *task)
 	event.start_ns = process->start_ns;
 	event.tgid = tgid;
 	bpf_map_delete_elem(&processes, &tgid);
+	bpf_map_delete_elem(&left_out, &tgid);
 	submit(0, &event, sizeof(event));
 	return 0;
 }

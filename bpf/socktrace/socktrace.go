@@ -241,11 +241,11 @@ func (t *Tracer) SetSkip(conn uint64, side uint8, pos uint64) {
 	atomic.StoreUint64(&t.entry(conn).Skip[side], skipWord(conn, pos))
 }
 
-// IgnoreProcess has the connections that a process opens from now on left out.
-func (t *Tracer) IgnoreProcess(tgid uint32, startNS uint64) error {
-	value := bpfProcess{StartNs: startNS, Verdict: uint32(bpfProcessVerdictPROCESS_IGNORE), Announced: 1}
-	if err := t.maps[bpfMapProcesses].Put(tgid, value); err != nil {
-		return fmt.Errorf("leave out process %d: %w", tgid, err)
+// IgnoreProcess has the connections that a process opens from now on left out, until
+// it executes another program. p is the event that announced it.
+func (t *Tracer) IgnoreProcess(p *ProcessEvent) error {
+	if err := t.maps[bpfMapLeftOut].Put(p.Tgid, p.Header.TsNs); err != nil {
+		return fmt.Errorf("leave out process %d: %w", p.Tgid, err)
 	}
 	return nil
 }

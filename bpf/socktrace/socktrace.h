@@ -63,11 +63,6 @@ enum verdict {
 	VERDICT_IGNORE = 1,
 };
 
-enum process_verdict {
-	PROCESS_TRACE,
-	PROCESS_IGNORE,
-};
-
 enum port_rule {
 	PORT_INCLUDE = 1,
 	PORT_EXCLUDE = 2,
@@ -216,8 +211,7 @@ enum connection_flag {
 /* Value of the map processes. */
 struct process {
 	__u64 start_ns;
-	__u32 verdict; /* enum process_verdict */
-	__u32 announced;
+	__u64 announced_ns; /* ts_ns of its process_event, 0 if it found no room */
 };
 
 /* What the iterator iter_sockets writes for each descriptor of a socket. */

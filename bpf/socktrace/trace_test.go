@@ -29,7 +29,7 @@ type trace struct {
 	t     *testing.T
 	mu    sync.Mutex
 	conns map[uint64]*conn
-	procs map[uint32]string // comm by thread group
+	procs map[uint32]ProcessEvent // the latest by thread group
 	exits int
 	stop  chan struct{}
 	done  chan struct{}
@@ -76,7 +76,7 @@ func start(t *testing.T, config Config) *trace {
 		t.Fatal(err)
 	}
 	tr := &trace{
-		Tracer: tracer, t: t, conns: map[uint64]*conn{}, procs: map[uint32]string{},
+		Tracer: tracer, t: t, conns: map[uint64]*conn{}, procs: map[uint32]ProcessEvent{},
 		stop: make(chan struct{}), done: make(chan struct{}),
 	}
 	go tr.read()
@@ -128,7 +128,7 @@ func (tr *trace) read() {
 func (tr *trace) take(e *Event) {
 	switch e.Kind {
 	case Process:
-		tr.procs[e.Process.Tgid] = Text(e.Process.Comm[:])
+		tr.procs[e.Process.Tgid] = *e.Process
 	case Exit:
 		tr.exits++
 	case Open:
@@ -415,7 +415,7 @@ func TestForkAndPassing(t *testing.T) {
 			tr.mu.Lock()
 			defer tr.mu.Unlock()
 			if len(tr.procs) < 2 {
-				t.Errorf("announced processes %v, want both", tr.procs)
+				t.Errorf("%d processes are announced, want both", len(tr.procs))
 			}
 		})
 	}
@@ -450,7 +450,7 @@ func TestNothingStays(t *testing.T) {
 	deadline := time.Now().Add(15 * time.Second)
 	left := 0
 	for time.Now().Before(deadline) {
-		if err := tr.Sweep(0, func(uint64) {}); err != nil {
+		if err := tr.Sweep(0, func(Connection) {}); err != nil {
 			t.Fatal(err)
 		}
 		left = 0
@@ -493,7 +493,7 @@ func TestAddressReuse(t *testing.T) {
 		pids = append(pids, p.pid)
 	}
 	swept := map[uint64]bool{}
-	if err := tr.Sweep(0, func(id uint64) { swept[id] = true }); err != nil {
+	if err := tr.Sweep(0, func(c Connection) { swept[c.ID] = true }); err != nil {
 		t.Fatal(err)
 	}
 	open := 0

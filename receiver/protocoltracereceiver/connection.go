@@ -14,24 +14,26 @@ import (
 
 // connection is what a worker keeps of one connection.
 type connection struct {
-	conn    protocol.Conn
-	stream  *protocol.Stream
-	owner   *owner
-	verdict int // what the kernel side was told last
-	skip    [2]uint64
-	family  uint16
-	missing bool // the kernel side did not know it when it was last asked
+	conn     protocol.Conn
+	stream   *protocol.Stream
+	owner    *owner
+	counted  counted
+	verdict  int // what the kernel side was told last
+	skip     [2]uint64
+	family   uint16
+	missing  bool // the kernel side did not know it when it was last asked
+	filtered bool // it was counted as left out by the configuration
 }
 
 // open enters a connection, or notes that another process has taken it over.
 func (w *worker) open(e *socktrace.OpenEvent) {
-	o := w.ownerOf(e.Tgid, e.StartNs)
+	o := w.ownerOf(w.receiver.processes.Seen(process.Hint{PID: e.Tgid, StartNS: e.StartNs}))
 	c, known := w.conns[e.Header.Conn]
 	if known {
-		w.release(c.owner)
-		c.owner = o
-		c.conn.UPID = o.process.UPID
-		w.take(c)
+		w.account(c, moved(e.Bytes))
+		// The kernel side forgets what it was told when the owner changes.
+		c.verdict = w.receiver.config.CaptureSize
+		w.give(c, o)
 		return
 	}
 	c = &connection{owner: o, verdict: w.receiver.config.CaptureSize, family: e.Local.Family}
@@ -62,19 +64,37 @@ func addrText(a netip.AddrPort) string {
 	return a.Addr().String()
 }
 
-// take counts the connection as its owner's, and has the kernel side leave it out
-// if the owner is not traced.
+// give makes o the owner of a connection that had another.
+func (w *worker) give(c *connection, o *owner) {
+	w.release(c.owner)
+	c.owner, c.conn.UPID = o, o.process.UPID
+	w.take(c)
+}
+
 func (w *worker) take(c *connection) {
 	c.owner.conns++
-	if c.owner.ignored {
-		w.counts.filtered++
-		w.advise(c)
-	}
+	w.judge(c)
 }
 
 func (w *worker) release(o *owner) {
 	o.conns--
 	o.idle = w.now()
+}
+
+// wants says whether the configuration lets the connection be traced, as far as its
+// owner and its role are known by now.
+func (w *worker) wants(c *connection) bool {
+	return !c.owner.ignored && w.receiver.filter.wantsRole(c.conn.Role)
+}
+
+// judge counts a connection that is left out, once, and has the kernel side do what
+// is wanted of it by now.
+func (w *worker) judge(c *connection) {
+	if !c.filtered && !w.wants(c) {
+		c.filtered = true
+		w.counts.filtered++
+	}
+	w.advise(c)
 }
 
 // close ends a connection whose socket is gone.
@@ -83,24 +103,26 @@ func (w *worker) close(e *socktrace.CloseEvent) {
 	if c == nil {
 		return
 	}
-	w.sums.closed(w, c, e.Bytes[socktrace.SideSend], e.Bytes[socktrace.SideRecv])
 	clock := &w.receiver.clock
 	var ends [2]protocol.End
 	for side := range ends {
 		ends[side] = protocol.End{Pos: e.Pos[side], Last: clock.wall(e.MovedNs[side])}
 	}
-	w.drop(c, ends, clock.wall(e.Header.TsNs))
+	w.drop(c, moved(e.Bytes), ends, clock.wall(e.Header.TsNs))
 }
 
-// forget ends a connection of which nothing more will be heard.
-func (w *worker) forget(id uint64, now int64) {
+// forget ends a connection of which nothing more will be heard. total are the bytes
+// that it moved, 0 where that is not known.
+func (w *worker) forget(id uint64, total bytesMoved, now int64) {
 	if c := w.conns[id]; c != nil {
-		w.sums.closed(w, c, 0, 0)
-		w.drop(c, [2]protocol.End{}, now)
+		w.drop(c, total, [2]protocol.End{}, now)
 	}
 }
 
-func (w *worker) drop(c *connection, ends [2]protocol.End, now int64) {
+func (w *worker) drop(c *connection, total bytesMoved, ends [2]protocol.End, now int64) {
+	if sum := w.account(c, total); sum != nil {
+		sum.closed++
+	}
 	c.stream.Close(ends, now)
 	w.release(c.owner)
 	delete(w.conns, c.conn.ID)
@@ -114,30 +136,53 @@ func (w *worker) reconcile(open map[uint64]struct{}, now int64) {
 		if _, ok := open[id]; ok {
 			c.missing = false
 		} else if c.missing {
-			w.forget(id, now)
+			w.forget(id, bytesMoved{}, now)
 		} else {
 			c.missing = true
 		}
 	}
 }
 
-// ownerOf returns what is known of a process, looking it up at its first
-// connection.
-func (w *worker) ownerOf(tgid uint32, startNS uint64) *owner {
-	p := w.receiver.processes.Seen(process.Hint{PID: tgid, StartNS: startNS})
+// announced takes what the kernel side says of a process at its first connection, and
+// again at the first after each exec.
+func (w *worker) announced(e *socktrace.ProcessEvent) {
+	r := w.receiver
+	p, changed := r.processes.Announced(hint(e))
+	if changed {
+		w.executed(p)
+		for _, other := range r.workers {
+			if other != w {
+				other.do(func() { other.executed(p) })
+			}
+		}
+	}
+	if w.ownerOf(p).ignored {
+		if err := r.tracer.IgnoreProcess(e); err != nil {
+			r.settings.Logger.Debug("process is left out in user space alone", zap.Error(err))
+		}
+	}
+}
+
+// executed gives the connections that a process has kept over an exec to its new
+// image p.
+func (w *worker) executed(p *process.Process) {
+	for _, c := range w.conns {
+		if c.owner.process.UPID == p.UPID && c.owner.process != p {
+			w.give(c, w.ownerOf(p))
+		}
+	}
+}
+
+// ownerOf returns what the worker keeps of a process, made when first asked for.
+func (w *worker) ownerOf(p *process.Process) *owner {
 	if o, ok := w.owners[p]; ok {
 		return o
 	}
 	r := w.receiver
 	o := &owner{
 		process: p, resource: r.resource(p), router: r.routes.of(p.Service),
-		ratio: r.filter.ratio(p.Service), ignored: !r.filter.wants(p), idle: w.now(),
+		ratio: r.filter.ratio(p.Service), ignored: !r.filter.wants(p), since: w.now(), idle: w.now(),
 	}
 	w.owners[p] = o
-	if o.ignored {
-		if err := r.tracer.IgnoreProcess(tgid, startNS); err != nil {
-			r.settings.Logger.Debug("process is left out in user space alone", zap.Error(err))
-		}
-	}
 	return o
 }

@@ -26,11 +26,26 @@ type connKey struct {
 	tls        bool
 }
 
-// connSum is what connections with one key have come to.
+// bytesMoved are the bytes that connections carried.
+type bytesMoved struct{ sent, received int64 }
+
+func moved(bySide [2]uint64) bytesMoved {
+	return bytesMoved{int64(bySide[socktrace.SideSend]), int64(bySide[socktrace.SideRecv])}
+}
+
+// connSum is what connections with one key have come to. All but active only grow,
+// since what was counted under a key stays there: the key of a connection changes
+// when its role or its protocol is found out, or another process takes it over.
 type connSum struct {
-	owner          *owner
-	opened, closed int64
-	sent, received int64 // by connections that are closed
+	owner                  *owner
+	opened, closed, active int64
+	bytesMoved
+}
+
+// counted is what of a connection is in a sum by now.
+type counted struct {
+	opened bool
+	bytesMoved
 }
 
 // connSums are a worker's sums over connections. They are kept while their
@@ -61,40 +76,89 @@ func (w *worker) key(c *connection) connKey {
 	return k
 }
 
+// of returns the sum of a key, made when first asked for, and makes o its owner.
 func (s *connSums) of(k connKey, o *owner) *connSum {
 	sum, ok := s.by[k]
-	if ok {
-		return sum
-	}
-	if len(s.by) >= maxSums {
+	if !ok && len(s.by) >= maxSums {
 		k.remoteAddr, k.remotePort = "", 0
-		if sum, ok = s.by[k]; ok {
-			return sum
-		}
+		sum, ok = s.by[k]
 	}
-	sum = &connSum{owner: o}
-	s.by[k] = sum
+	if !ok {
+		sum = &connSum{}
+		s.by[k] = sum
+	}
+	sum.owner = o
 	return sum
 }
 
-// closed adds a connection that has ended, if there is a pipeline that will ask.
-func (s *connSums) closed(w *worker, c *connection, sent, received uint64) {
-	if w.receiver.metrics == nil {
-		return
+// account adds to the sum of the connection's key of now what it has moved since it
+// was counted last: total is what it has moved in all, 0 where that is not known. It
+// returns nil if the connection is left out, or if no pipeline will ask.
+func (w *worker) account(c *connection, total bytesMoved) *connSum {
+	more := bytesMoved{max(total.sent-c.counted.sent, 0), max(total.received-c.counted.received, 0)}
+	c.counted.sent += more.sent
+	c.counted.received += more.received
+	if w.receiver.metrics == nil || !w.wants(c) {
+		return nil
 	}
-	sum := s.of(w.key(c), c.owner)
-	sum.opened++
-	sum.closed++
-	sum.sent += int64(sent)
-	sum.received += int64(received)
+	sum := w.sums.of(w.key(c), c.owner)
+	if !c.counted.opened {
+		c.counted.opened = true
+		sum.opened++
+	}
+	sum.sent += more.sent
+	sum.received += more.received
+	return sum
 }
 
-// bytesMoved are the kernel side's totals of a connection that is open.
-type bytesMoved struct{ sent, received int64 }
+// connSample are a worker's sums at one time.
+type connSample map[connKey]connSum
 
-// collect sends conn_stats: the sums over closed connections, and the open ones
-// with the bytes that the kernel side has counted by now.
-func (r *protocolTrace) collect(ctx context.Context) {
+// sample brings the sums up to date with what the kernel side has counted of the open
+// connections, and returns a copy of them.
+func (w *worker) sample(open map[uint64]bytesMoved) connSample {
+	for _, sum := range w.sums.by {
+		sum.active = 0
+	}
+	for id, c := range w.conns {
+		if sum := w.account(c, open[id]); sum != nil {
+			sum.active++
+		}
+	}
+	sample := make(connSample, len(w.sums.by))
+	for k, sum := range w.sums.by {
+		sample[k] = *sum
+		// A process that lives keeps its sums, however idle: they count since tracing began.
+		if sum.owner.conns == 0 && w.receiver.processes.Find(k.upid) == nil {
+			delete(w.sums.by, k)
+		}
+	}
+	return sample
+}
+
+// merge adds the samples of all workers up, so that each key has one row, and each
+// process one resource: that of its latest image.
+func merge(samples []connSample) (sums connSample, owners map[table.ID]*owner) {
+	sums, owners = connSample{}, map[table.ID]*owner{}
+	for _, sample := range samples {
+		for k, sum := range sample {
+			before := sums[k]
+			sum.opened += before.opened
+			sum.closed += before.closed
+			sum.active += before.active
+			sum.sent += before.sent
+			sum.received += before.received
+			sums[k] = sum
+			if o := owners[k.upid]; o == nil || o.since < sum.owner.since {
+				owners[k.upid] = sum.owner
+			}
+		}
+	}
+	return sums, owners
+}
+
+// openBytes returns what the kernel side has counted of each connection that is open.
+func (r *protocolTrace) openBytes() map[uint64]bytesMoved {
 	open := map[uint64]bytesMoved{}
 	err := r.tracer.Connections(func(c socktrace.Connection) {
 		open[c.ID] = bytesMoved{int64(c.Sent), int64(c.Received)}
@@ -102,12 +166,17 @@ func (r *protocolTrace) collect(ctx context.Context) {
 	if err != nil {
 		r.settings.Logger.Warn("conn_stats lack the connections that are open", zap.Error(err))
 	}
-	now := time.Now().UnixNano()
-	batch := otlp.NewConnBatch(r.options(), r.settings.BuildInfo.Version, r.since.UnixNano())
-	for _, w := range r.workers {
+	return open
+}
+
+// collect sends conn_stats of now.
+func (r *protocolTrace) collect(ctx context.Context) {
+	open := r.openBytes()
+	samples := make([]connSample, len(r.workers))
+	for i, w := range r.workers {
 		done := make(chan struct{})
 		w.do(func() {
-			w.sample(batch, open, now)
+			samples[i] = w.sample(open)
 			close(done)
 		})
 		select {
@@ -116,6 +185,12 @@ func (r *protocolTrace) collect(ctx context.Context) {
 			return
 		}
 	}
+	r.sendConns(ctx, samples)
+}
+
+// sendConns hands the sums of all workers to the pipeline.
+func (r *protocolTrace) sendConns(ctx context.Context, samples []connSample) {
+	batch := r.connBatch(samples, time.Now().UnixNano())
 	if batch.Len() == 0 {
 		return
 	}
@@ -124,42 +199,15 @@ func (r *protocolTrace) collect(ctx context.Context) {
 	}
 }
 
-// sample adds the worker's rows of conn_stats to batch.
-func (w *worker) sample(batch *otlp.ConnBatch, open map[uint64]bytesMoved, now int64) {
-	rows := make(map[connKey]*tables.Conns, len(w.sums.by))
-	owners := make(map[connKey]*owner, len(w.sums.by))
-	row := func(k connKey, o *owner) *tables.Conns {
-		r, ok := rows[k]
-		if !ok {
-			r = &tables.Conns{
-				Time: now, UPID: k.upid, RemoteAddr: k.remoteAddr, RemotePort: k.remotePort, Role: k.role,
-				Family: k.family, Protocol: k.protocol, TLS: k.tls,
-			}
-			rows[k], owners[k] = r, o
-		}
-		return r
+func (r *protocolTrace) connBatch(samples []connSample, now int64) *otlp.ConnBatch {
+	batch := otlp.NewConnBatch(r.options(), r.settings.BuildInfo.Version, r.since.UnixNano())
+	sums, owners := merge(samples)
+	for k, sum := range sums {
+		batch.Add(&tables.Conns{
+			Time: now, UPID: k.upid, RemoteAddr: k.remoteAddr, RemotePort: k.remotePort, Role: k.role,
+			Family: k.family, Protocol: k.protocol, TLS: k.tls,
+			Opened: sum.opened, Closed: sum.closed, Active: sum.active, Sent: sum.sent, Received: sum.received,
+		}, owners[k.upid].resource)
 	}
-	for k, sum := range w.sums.by {
-		r := row(k, sum.owner)
-		r.Opened, r.Closed, r.Sent, r.Received = sum.opened, sum.closed, sum.sent, sum.received
-	}
-	for id, c := range w.conns {
-		if c.owner.ignored {
-			continue
-		}
-		r := row(w.key(c), c.owner)
-		r.Opened++
-		r.Active++
-		r.Sent += open[id].sent
-		r.Received += open[id].received
-	}
-	for k, r := range rows {
-		batch.Add(r, owners[k].resource)
-	}
-	for k, sum := range w.sums.by {
-		// A process that lives keeps its sums, however idle: they count since tracing began.
-		if sum.owner.conns == 0 && w.receiver.processes.Find(k.upid) == nil {
-			delete(w.sums.by, k)
-		}
-	}
+	return batch
 }

@@ -4,20 +4,31 @@ package protocoltracereceiver
 
 import (
 	"path"
+	"slices"
 	"strings"
 
 	"github.com/puck-otel/puck/internal/process"
+	"github.com/puck-otel/puck/internal/protocol"
 )
 
-// filter decides by process what is traced. Ports and roles are decided in the
-// kernel.
+// filter decides by process and role what is traced. Ports are decided in the kernel.
 type filter struct {
 	include, exclude FilterConfig
 	sampling         []SamplingConfig
+	clients, servers bool
 }
 
 func newFilter(c *Config) *filter {
-	return &filter{include: c.Include, exclude: c.Exclude, sampling: c.Sampling}
+	return &filter{
+		include: c.Include, exclude: c.Exclude, sampling: c.Sampling,
+		clients: slices.Contains(c.Roles, roleClient), servers: slices.Contains(c.Roles, roleServer),
+	}
+}
+
+// wantsRole says whether connections of the role are traced. The kernel side decides
+// it where it saw the connection begin; the role of an older one shows later.
+func (f *filter) wantsRole(role protocol.Role) bool {
+	return (f.clients || role != protocol.Client) && (f.servers || role != protocol.Server)
 }
 
 // wants says whether the process is traced at all.

@@ -18,6 +18,7 @@ type owner struct {
 	router   *route.Router
 	ratio    float64 // of spans that are kept
 	ignored  bool    // by the configuration
+	since    int64   // when it was made: a process that executes another program has a newer one
 	conns    int     // connections that refer to it
 	idle     int64   // since when it has none
 }

@@ -270,9 +270,9 @@ const (
 )
 
 // lost hands the end of a connection that nothing told to its worker.
-func (r *protocolTrace) lost(conn uint64) {
+func (r *protocolTrace) lost(c socktrace.Connection) {
 	for _, w := range r.workers {
-		w.do(func() { w.forget(conn, w.now()) })
+		w.do(func() { w.forget(c.ID, bytesMoved{int64(c.Sent), int64(c.Received)}, w.now()) })
 	}
 }
 

@@ -58,7 +58,10 @@ func newTelemetry(r *protocolTrace) (*telemetry, error) {
 	var err error
 	t.registration, err = m.RegisterCallback(t.observe, t.events, t.bytes, t.calls, t.connections, t.missed,
 		t.rows, t.lostFrames, t.lostBytes, t.spans, t.unusable, t.tracked, t.buffered, t.waiting)
-	return t, err
+	if err != nil {
+		return nil, err
+	}
+	return t, nil
 }
 
 func (t *telemetry) fail(err error) {
@@ -95,7 +98,6 @@ func (t *telemetry) observe(_ context.Context, o metric.Observer) error {
 	of(t.calls, kernel[socktrace.Unplaced], "unseen")
 	of(t.connections, kernel[socktrace.Opened], "opened")
 	of(t.connections, kernel[socktrace.Closed], "closed")
-	of(t.connections, kernel[socktrace.Filtered], "filtered")
 	of(t.unusable, kernel[socktrace.RingFullOther], "ring_full")
 	if missed, err := t.receiver.tracer.Missed(); err == nil {
 		o.ObserveInt64(t.missed, int64(missed))
@@ -104,12 +106,13 @@ func (t *telemetry) observe(_ context.Context, o metric.Observer) error {
 	of(t.spans, s.sent.Load(), "sent")
 	of(t.spans, s.refused.Load(), "refused")
 	of(t.spans, s.dropped.Load(), "queue_full")
-	t.observeWorkers(o)
+	t.observeWorkers(o, kernel[socktrace.Filtered])
 	return nil
 }
 
-// observeWorkers adds up what the workers have last told.
-func (t *telemetry) observeWorkers(o metric.Observer) {
+// observeWorkers adds up what the workers have last told. filtered are the connections
+// that the kernel side has left out, to which the workers add.
+func (t *telemetry) observeWorkers(o metric.Observer, filtered uint64) {
 	var (
 		counts            workerCounts
 		tracked, buffered int
@@ -121,6 +124,8 @@ func (t *telemetry) observeWorkers(o metric.Observer) {
 		counts.malformed += s.counts.malformed
 		counts.unknown += s.counts.unknown
 		counts.sampled += s.counts.sampled
+		counts.dropped += s.counts.dropped
+		filtered += s.counts.filtered
 		tracked += s.engine.Streams
 		buffered += s.engine.Buffered
 		waiting += w.ring.Waiting()
@@ -131,6 +136,8 @@ func (t *telemetry) observeWorkers(o metric.Observer) {
 	o.ObserveInt64(t.unusable, int64(counts.malformed), label("outcome", "malformed"))
 	o.ObserveInt64(t.unusable, int64(counts.unknown), label("outcome", "unknown_connection"))
 	o.ObserveInt64(t.spans, int64(counts.sampled), label("outcome", "sampled_out"))
+	o.ObserveInt64(t.spans, int64(counts.dropped), label("outcome", "filtered"))
+	o.ObserveInt64(t.connections, int64(filtered), label("outcome", "filtered"))
 	o.ObserveInt64(t.tracked, int64(tracked))
 	o.ObserveInt64(t.buffered, int64(buffered))
 	o.ObserveInt64(t.waiting, int64(waiting))

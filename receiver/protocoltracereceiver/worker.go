@@ -47,7 +47,8 @@ type workerCounts struct {
 	malformed uint64 // events
 	unknown   uint64 // data events of connections that were not announced
 	sampled   uint64 // rows left out by sampling
-	filtered  uint64 // connections of processes that the configuration leaves out
+	filtered  uint64 // connections that the configuration leaves out, as the worker found
+	dropped   uint64 // rows of such connections
 }
 
 // snapshot is what telemetry reads of a worker.
@@ -112,7 +113,7 @@ func (w *worker) run(ctx context.Context) {
 func (w *worker) sendAndClose() {
 	now := w.now()
 	for id := range w.conns {
-		w.forget(id, now)
+		w.forget(id, bytesMoved{}, now)
 	}
 	w.flush()
 	w.publish()
@@ -177,7 +178,7 @@ func (w *worker) handle(raw []byte) {
 	case socktrace.Close:
 		w.close(e.Close)
 	case socktrace.Process:
-		w.receiver.processes.Seen(hint(e.Process))
+		w.announced(e.Process)
 	case socktrace.Exit:
 		w.receiver.processes.Exited(e.Exit.Tgid, e.Exit.StartNs)
 	}
@@ -198,12 +199,12 @@ func (w *worker) data(e *socktrace.Event) {
 		w.counts.unknown++
 		return
 	}
-	if !c.owner.ignored {
+	if w.wants(c) {
 		c.stream.Data(protocol.Side(d.Header.Side), protocol.Segment{
 			Pos: d.Pos, Len: d.Len, Queue: d.QueueNs, Time: w.receiver.clock.wall(d.Header.TsNs), Data: e.Payload,
 		})
 	}
-	w.advise(c)
+	w.judge(c)
 }
 
 // advise tells the kernel side when what is wanted of a connection has changed.
@@ -215,7 +216,7 @@ func (w *worker) advise(c *connection) {
 		}
 	}
 	verdict := 0
-	if !c.owner.ignored && w.receiver.config.CaptureSize > 0 {
+	if w.wants(c) && w.receiver.config.CaptureSize > 0 {
 		verdict = c.stream.Verdict()
 	}
 	if verdict == c.verdict {
@@ -231,7 +232,12 @@ func (w *worker) advise(c *connection) {
 
 // emit takes a row from the engine.
 func (w *worker) emit(conn *protocol.Conn, row *table.Row) {
-	o := conn.Owner.(*connection).owner
+	c := conn.Owner.(*connection)
+	if !w.wants(c) {
+		w.counts.dropped++
+		return
+	}
+	o := c.owner
 	if o.ratio < 1 && !w.sampled(row, o.ratio) {
 		w.counts.sampled++
 		return
