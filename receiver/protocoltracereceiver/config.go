@@ -5,6 +5,7 @@ package protocoltracereceiver
 import (
 	"errors"
 	"fmt"
+	"math"
 	"path"
 	"slices"
 	"strings"
@@ -26,8 +27,13 @@ type Config struct {
 	// KeepQueryValues leaves the values of URL queries as they are.
 	KeepQueryValues bool          `mapstructure:"keep_query_values"`
 	Headers         HeadersConfig `mapstructure:"headers"`
-	Include         FilterConfig  `mapstructure:"include"`
-	Exclude         FilterConfig  `mapstructure:"exclude"`
+	// Include leaves out the connections that it does not match. If it names ports, one
+	// of them must be the port of either end; and if it names executables or cgroups,
+	// one of these must be the process's.
+	Include FilterConfig `mapstructure:"include"`
+	// Exclude leaves out the connections that any of its entries matches, included or
+	// not.
+	Exclude FilterConfig `mapstructure:"exclude"`
 	// Roles are the ends of connections that are traced: client, server.
 	Roles    []string         `mapstructure:"roles"`
 	Sampling []SamplingConfig `mapstructure:"sampling"`
@@ -44,8 +50,10 @@ type Config struct {
 	FlushInterval time.Duration `mapstructure:"flush_interval"`
 	// CollectionInterval is the period of conn_stats.
 	CollectionInterval time.Duration `mapstructure:"collection_interval"`
-	// AgentID is the agent's part of every upid; 0 derives it from the machine's id.
-	AgentID uint32 `mapstructure:"agent_id"`
+	// AgentID is the agent's part of every upid, of 32 bits; 0 derives it from the
+	// machine's id and name. It is wider than that, since a number that does not fit
+	// would be cut before Validate sees it.
+	AgentID int64 `mapstructure:"agent_id"`
 	// CommandLine adds process.command_line to resources.
 	CommandLine bool `mapstructure:"command_line"`
 
@@ -60,7 +68,8 @@ type HeadersConfig struct {
 	_ struct{}
 }
 
-// FilterConfig matches connections. Any of its entries may match.
+// FilterConfig matches connections by port, in the kernel, and by process, in the
+// collector. Config says how the lists of include and of exclude go together.
 type FilterConfig struct {
 	// Executables are globs of the executable's path, or of its name if the glob
 	// has no slash.
@@ -88,6 +97,7 @@ const (
 	roleServer = "server"
 
 	minRing, maxRing               = 64 << 10, 1 << 30
+	ringCaptures                   = 4 // of which data may fill seven eighths of a ring
 	minConnections, maxConnections = 16, 1 << 22
 	maxWorkers                     = 64
 	minFlush, maxFlush             = 10 * time.Millisecond, 30 * time.Second
@@ -127,6 +137,13 @@ func (c *Config) Validate() error {
 	}
 	if c.RingBufferSize < minRing || c.RingBufferSize > maxRing || c.RingBufferSize&(c.RingBufferSize-1) != 0 {
 		fail("ring_buffer_size: %d: must be a power of two from %d to %d bytes", c.RingBufferSize, minRing, maxRing)
+	}
+	if c.RingBufferSize > 0 && c.CaptureSize <= socktrace.MaxCapture && c.RingBufferSize < ringCaptures*c.CaptureSize {
+		fail("ring_buffer_size: %d, capture_size: %d: the ring must be at least %d times capture_size, here %d to %d bytes",
+			c.RingBufferSize, c.CaptureSize, ringCaptures, ringCaptures*c.CaptureSize, maxRing)
+	}
+	if c.AgentID < 0 || c.AgentID > math.MaxUint32 {
+		fail("agent_id: %d: must be 0, to derive it from the machine's id, to %d", c.AgentID, uint32(math.MaxUint32))
 	}
 	if c.MaxConnections < minConnections || c.MaxConnections > maxConnections {
 		fail("max_connections: %d: must be %d to %d", c.MaxConnections, minConnections, maxConnections)

@@ -10,6 +10,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 	"go.opentelemetry.io/collector/component/componenttest"
+	"go.opentelemetry.io/collector/confmap"
 	"go.opentelemetry.io/collector/confmap/confmaptest"
 )
 
@@ -46,6 +47,16 @@ func TestLoadConfig(t *testing.T) {
 	require.Equal(t, want, cfg)
 }
 
+// A number that does not fit is refused, and not cut to its low bits.
+func TestAgentIDIsNotCut(t *testing.T) {
+	cfg := createDefaultConfig().(*Config)
+	require.NoError(t, confmap.NewFromStringMap(map[string]any{"agent_id": int64(1)<<32 + 7}).Unmarshal(cfg))
+	require.ErrorContains(t, cfg.Validate(), "agent_id: 4294967303")
+	require.NoError(t, confmap.NewFromStringMap(map[string]any{"agent_id": int64(1)<<32 - 1}).Unmarshal(cfg))
+	require.NoError(t, cfg.Validate())
+	require.Equal(t, uint32(1<<32-1), (&protocolTrace{config: cfg}).agentID())
+}
+
 func TestValidate(t *testing.T) {
 	for _, c := range []struct {
 		name, message string
@@ -56,6 +67,11 @@ func TestValidate(t *testing.T) {
 		{"negative capture", "capture_size: -1", func(c *Config) { c.CaptureSize = -1 }},
 		{"body", "body_size: -1: must be 0 to 1048576 bytes", func(c *Config) { c.BodySize = -1 }},
 		{"ring", "ring_buffer_size: 100000: must be a power of two from 65536 to 1073741824 bytes", func(c *Config) { c.RingBufferSize = 100000 }},
+		{"ring of one event", "ring_buffer_size: 65536, capture_size: 65536: the ring must be at least 4 times capture_size, here 262144 to 1073741824 bytes", func(c *Config) {
+			c.RingBufferSize, c.CaptureSize = 65536, 65536
+		}},
+		{"agent", "agent_id: 4294967296: must be 0, to derive it from the machine's id, to 4294967295", func(c *Config) { c.AgentID = 1 << 32 }},
+		{"negative agent", "agent_id: -1", func(c *Config) { c.AgentID = -1 }},
 		{"connections", "max_connections: 0: must be 16 to 4194304", func(c *Config) { c.MaxConnections = 0 }},
 		{"workers", "workers: 65: must be 0, to choose by the number of CPUs, to 64", func(c *Config) { c.Workers = 65 }},
 		{"queue", "queue_size: 0: must be 1 to 10000 batches", func(c *Config) { c.QueueSize = 0 }},

@@ -7,8 +7,6 @@ import (
 	crand "crypto/rand"
 	"errors"
 	"fmt"
-	"hash/fnv"
-	"os"
 	"runtime"
 	"slices"
 	"sync"
@@ -167,35 +165,6 @@ func ports(list []int) []uint16 {
 		out = append(out, uint16(p))
 	}
 	return out
-}
-
-// agentID names the agent in upids: by the machine's id, so that it stays the
-// same after a restart.
-func (r *protocolTrace) agentID() uint32 {
-	if r.config.AgentID != 0 {
-		return r.config.AgentID
-	}
-	id, err := os.ReadFile("/etc/machine-id")
-	if err != nil {
-		id = []byte(r.host)
-	}
-	h := fnv.New32a()
-	h.Write(id)
-	return h.Sum32()
-}
-
-// hostName is the node's name as Kubernetes has it, where it is given.
-func hostName() string {
-	for _, key := range []string{"K8S_NODE_NAME", "KUBE_NODE_NAME"} {
-		if name := os.Getenv(key); name != "" {
-			return name
-		}
-	}
-	name, err := os.Hostname()
-	if err != nil {
-		return ""
-	}
-	return name
 }
 
 // resource returns what spans say of a process.

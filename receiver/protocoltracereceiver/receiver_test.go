@@ -343,15 +343,20 @@ func TestFilters(t *testing.T) {
 		{"sampled out", func(c *Config) { c.Sampling = []SamplingConfig{{Service: "talk*", Ratio: 0}} }, 0},
 		{"sampled in", func(c *Config) { c.Sampling = []SamplingConfig{{Service: "other", Ratio: 0}} }, 20},
 		{"port excluded", func(c *Config) { c.Exclude.Ports = []int{0} }, 0},
+		{"included with its port", func(c *Config) { c.Include = FilterConfig{Executables: []string{"*.test"}, Ports: []int{0}} }, 20},
+		{"included with another port", func(c *Config) { c.Include = FilterConfig{Executables: []string{"*.test"}, Ports: []int{1}} }, 0},
+		{"its port with another included", func(c *Config) { c.Include = FilterConfig{Executables: []string{"nginx"}, Ports: []int{0}} }, 0},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			p := newTalker(t, 10)
 			r := run(t, func(cfg *Config) {
 				c.change(cfg)
-				if len(cfg.Exclude.Ports) > 0 {
-					port, err := strconv.Atoi(strings.TrimPrefix(p.url, "http://127.0.0.1:"))
-					require.NoError(t, err)
-					cfg.Exclude.Ports[0] = port
+				for _, ports := range [][]int{cfg.Include.Ports, cfg.Exclude.Ports} {
+					if len(ports) > 0 && ports[0] == 0 { // the talker's
+						var err error
+						ports[0], err = strconv.Atoi(p.port())
+						require.NoError(t, err)
+					}
 				}
 			})
 			p.talk()
