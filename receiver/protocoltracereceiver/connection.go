@@ -180,7 +180,7 @@ func (w *worker) ownerOf(p *process.Process) *owner {
 	}
 	r := w.receiver
 	o := &owner{
-		process: p, resource: r.resource(p), router: r.routes.of(p.Service),
+		process: p, resource: r.resource(p), service: r.routes.acquire(p.Service),
 		ratio: r.filter.ratio(p.Service), ignored: !r.filter.wants(p), since: w.now(), idle: w.now(),
 	}
 	w.owners[p] = o

@@ -145,6 +145,7 @@ func (w *worker) expire() {
 	w.engine.Expire(now)
 	for key, o := range w.owners {
 		if o.conns == 0 && now-o.idle > ownerKeepNS {
+			w.receiver.routes.release(o.service)
 			delete(w.owners, key)
 		}
 	}
