@@ -185,18 +185,36 @@ func (r *protocolTrace) collect(ctx context.Context) {
 			return
 		}
 	}
-	r.sendConns(ctx, samples)
+	r.sendConns(samples)
+}
+
+// collectLast sends conn_stats as they were when tracing ended.
+func (r *protocolTrace) collectLast() {
+	r.reading.Wait()
+	if r.metrics == nil {
+		return
+	}
+	var samples []connSample
+	for _, w := range r.workers {
+		samples = append(samples, w.last)
+	}
+	r.sendConns(samples)
 }
 
 // sendConns hands the sums of all workers to the pipeline.
-func (r *protocolTrace) sendConns(ctx context.Context, samples []connSample) {
+func (r *protocolTrace) sendConns(samples []connSample) {
 	batch := r.connBatch(samples, time.Now().UnixNano())
 	if batch.Len() == 0 {
 		return
 	}
-	if err := r.metrics.ConsumeMetrics(ctx, batch.Take()); err != nil {
+	metrics := batch.Take()
+	points := uint64(metrics.DataPointCount())
+	if err := r.metrics.ConsumeMetrics(r.sending, metrics); err != nil {
+		r.points.refused.Add(points)
 		r.settings.Logger.Debug("conn_stats were refused by the pipeline", zap.Error(err))
+		return
 	}
+	r.points.sent.Add(points)
 }
 
 func (r *protocolTrace) connBatch(samples []connSample, now int64) *otlp.ConnBatch {

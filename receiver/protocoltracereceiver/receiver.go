@@ -10,6 +10,7 @@ import (
 	"runtime"
 	"slices"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"go.opentelemetry.io/collector/component"
@@ -38,9 +39,12 @@ type protocolTrace struct {
 
 	start, stop sync.Once
 	startErr    error
-	cancel      context.CancelFunc
-	reading     sync.WaitGroup // the workers
-	running     sync.WaitGroup // all else
+	cancel      context.CancelFunc    // ends reading
+	reading     sync.WaitGroup        // the workers
+	sending     context.Context       // of all that is handed to the pipelines
+	abandon     context.CancelFunc    // ends sending
+	running     sync.WaitGroup        // what sends
+	atEnd       map[uint64]bytesMoved // what open connections have moved, set before reading ends
 
 	host      string
 	since     time.Time
@@ -53,6 +57,8 @@ type protocolTrace struct {
 	sender    *sender
 	telemetry *telemetry
 	names     []string // of the protocols, in the engines' order
+
+	points struct{ sent, refused atomic.Uint64 } // of conn_stats
 
 	lostEvents uint64 // events of connections that found no room, when look last looked
 	unheard    bool   // some did since it looked before
@@ -67,9 +73,10 @@ func protocolNames() []string {
 	return names
 }
 
-// protocols returns those that the configuration asks for, in their order.
+// protocols returns those that the configuration asks for, in their order. conn_stats
+// names the protocol too, so that they are told apart even if there are no spans.
 func (r *protocolTrace) protocols() []protocol.Protocol {
-	if r.traces == nil {
+	if r.traces == nil && r.metrics == nil {
 		return nil
 	}
 	list := all.Protocols(all.Config{HTTP1: http1.Config{
@@ -114,16 +121,17 @@ func (r *protocolTrace) run(host component.Host) error {
 	}
 	ctx, cancel := context.WithCancel(context.Background())
 	r.cancel = cancel
+	r.sending, r.abandon = context.WithCancel(context.Background())
 	r.sender = newSender(r)
 	for i, ring := range r.tracer.Rings() {
 		r.workers = append(r.workers, newWorker(r, i, ring))
 	}
 	if r.telemetry, err = newTelemetry(r); err != nil {
-		return errors.Join(fmt.Errorf("protocol_trace: own telemetry: %w", err), r.tracer.Close())
+		return errors.Join(fmt.Errorf("protocol_trace: own telemetry: %w", err), r.Shutdown(context.Background()))
 	}
 	// The readers run before anything is attached: finding what is already open
 	// may fill a ring.
-	r.running.Go(func() { r.sender.run() })
+	r.running.Go(func() { r.sender.run(r.sending) })
 	for _, w := range r.workers {
 		r.reading.Go(func() { w.run(ctx) })
 	}
@@ -131,7 +139,7 @@ func (r *protocolTrace) run(host component.Host) error {
 		return errors.Join(fmt.Errorf("protocol_trace: %w", err), r.Shutdown(context.Background()))
 	}
 	r.running.Go(func() { r.look(ctx) })
-	r.reportProbes(ctx, host)
+	r.reportProbes(host)
 	return nil
 }
 
@@ -177,7 +185,7 @@ func (r *protocolTrace) resource(p *process.Process) *otlp.Process {
 
 // reportProbes tells what could not be attached: a log line each for the operator,
 // a row of probe_status for the pipeline, and a degraded status for health checks.
-func (r *protocolTrace) reportProbes(ctx context.Context, host component.Host) {
+func (r *protocolTrace) reportProbes(host component.Host) {
 	failed := 0
 	probes := r.tracer.Probes()
 	for _, p := range probes {
@@ -195,7 +203,7 @@ func (r *protocolTrace) reportProbes(ctx context.Context, host component.Host) {
 	if r.logs == nil {
 		return
 	}
-	if err := r.logs.ConsumeLogs(ctx, r.probeLogs(probes)); err != nil {
+	if err := r.logs.ConsumeLogs(r.sending, r.probeLogs(probes)); err != nil {
 		r.settings.Logger.Warn("probe_status was refused by the pipeline", zap.Error(err))
 	}
 }
@@ -207,90 +215,6 @@ func (r *protocolTrace) options() otlp.Options {
 		KnownMethods: otlp.ParseMethods(os.Getenv("OTEL_INSTRUMENTATION_HTTP_KNOWN_METHODS")),
 		Sensitive:    len(r.config.Headers.Request)+len(r.config.Headers.Response)+r.config.BodySize > 0,
 	}
-}
-
-// look does what is done from time to time: conn_stats, expiry, and the search
-// for connections whose end nothing told.
-func (r *protocolTrace) look(ctx context.Context) {
-	collect := time.NewTicker(r.config.CollectionInterval)
-	defer collect.Stop()
-	sweep := time.NewTicker(sweepInterval)
-	defer sweep.Stop()
-	for {
-		select {
-		case <-ctx.Done():
-			return
-		case <-collect.C:
-			if r.metrics != nil {
-				r.collect(ctx)
-			}
-		case now := <-sweep.C:
-			r.processes.Expire(now)
-			if err := errors.Join(r.tracer.Sweep(sweepIdle, r.lost), r.reconcile()); err != nil {
-				r.settings.Logger.Warn("stale connections stay", zap.Error(err))
-			}
-		}
-	}
-}
-
-const (
-	sweepInterval = 10 * time.Second
-	sweepIdle     = 10 * time.Second
-)
-
-// lost hands the end of a connection that nothing told to its worker.
-func (r *protocolTrace) lost(c socktrace.Connection) {
-	for _, w := range r.workers {
-		w.do(func() { w.forget(c.ID, bytesMoved{int64(c.Sent), int64(c.Received)}, w.now()) })
-	}
-}
-
-// reconcile has the workers forget the connections that the kernel side has removed
-// without their hearing of it. There are none unless a ring was full.
-func (r *protocolTrace) reconcile() error {
-	counters, err := r.tracer.Counters()
-	if err != nil {
-		return err
-	}
-	lost := counters[socktrace.RingFullOther]
-	again := r.unheard
-	r.unheard = lost != r.lostEvents
-	r.lostEvents = lost
-	if !again && !r.unheard {
-		return nil
-	}
-	open := map[uint64]struct{}{}
-	if err := r.tracer.Connections(func(c socktrace.Connection) { open[c.ID] = struct{}{} }); err != nil {
-		return err
-	}
-	for _, w := range r.workers {
-		w.do(func() { w.reconcile(open, w.now()) })
-	}
-	return nil
-}
-
-// Shutdown detaches the kernel side, reads what is left in the rings, and hands
-// the last spans on. It may be called without Start, and twice.
-func (r *protocolTrace) Shutdown(context.Context) error {
-	var err error
-	r.stop.Do(func() {
-		defer r.forget()
-		if r.tracer == nil {
-			return
-		}
-		err = r.tracer.Detach()
-		if r.cancel != nil {
-			r.cancel()
-			r.reading.Wait()
-			close(r.sender.queue)
-			r.running.Wait()
-		}
-		if r.telemetry != nil {
-			err = errors.Join(err, r.telemetry.close())
-		}
-		err = errors.Join(err, r.tracer.Close())
-	})
-	return err
 }
 
 // seed returns the seed of a worker's span ids.

@@ -18,6 +18,7 @@ type sender struct {
 	sent     atomic.Uint64 // spans that the pipeline took
 	refused  atomic.Uint64 // spans that it did not take
 	dropped  atomic.Uint64 // spans for which the queue had no room
+	inFlight atomic.Uint64 // spans that the pipeline has been given and not answered for
 	logged   bool
 }
 
@@ -39,18 +40,34 @@ func (s *sender) offer(traces ptrace.Traces, spans int) {
 	}
 }
 
-// run sends until the queue is closed.
-func (s *sender) run() {
+// run sends until the queue is closed. What is left in it when ctx ends counts as
+// refused.
+func (s *sender) run(ctx context.Context) {
 	for b := range s.queue {
-		// Not the context of Start or Shutdown: what was seen is still to be sent.
-		if err := s.receiver.traces.ConsumeTraces(context.Background(), b.traces); err != nil {
+		if ctx.Err() != nil {
 			s.refused.Add(uint64(b.spans))
-			if !s.logged {
-				s.logged = true
-				s.receiver.settings.Logger.Warn("spans were refused by the pipeline; more are only counted", zap.Error(err))
-			}
 			continue
 		}
-		s.sent.Add(uint64(b.spans))
+		s.inFlight.Store(uint64(b.spans))
+		err := s.receiver.traces.ConsumeTraces(ctx, b.traces)
+		spans := s.inFlight.Swap(0) // 0 if giveUp has counted them
+		if err == nil {
+			s.sent.Add(spans)
+			continue
+		}
+		s.refused.Add(spans)
+		if !s.logged {
+			s.logged = true
+			s.receiver.settings.Logger.Warn("spans were refused by the pipeline; more are only counted", zap.Error(err))
+		}
+	}
+}
+
+// giveUp counts as refused what the pipeline holds and what is left in the closed
+// queue: run may be held for good.
+func (s *sender) giveUp() {
+	s.refused.Add(s.inFlight.Swap(0))
+	for b := range s.queue {
+		s.refused.Add(uint64(b.spans))
 	}
 }

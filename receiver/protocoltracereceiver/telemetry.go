@@ -20,10 +20,10 @@ type telemetry struct {
 	registration metric.Registration
 	err          error
 
-	events, bytes, calls, connections, missed metric.Int64ObservableCounter
-	rows, lostFrames, lostBytes, spans        metric.Int64ObservableCounter
-	unusable                                  metric.Int64ObservableCounter
-	tracked, buffered, waiting                metric.Int64ObservableGauge
+	events, bytes, calls, connections, missed  metric.Int64ObservableCounter
+	rows, lostFrames, lostBytes, spans, points metric.Int64ObservableCounter
+	unusable                                   metric.Int64ObservableCounter
+	tracked, buffered, waiting                 metric.Int64ObservableGauge
 }
 
 func newTelemetry(r *protocolTrace) (*telemetry, error) {
@@ -48,6 +48,7 @@ func newTelemetry(r *protocolTrace) (*telemetry, error) {
 	t.lostFrames = counter("lost_frames", "{frame}", "Messages that became no row, or not a whole one, by reason.")
 	t.lostBytes = counter("lost_bytes", "By", "Bytes that belong to no message, by reason.")
 	t.spans = counter("spans", "{span}", "Spans, by what became of them.")
+	t.points = counter("metric_points", "{datapoint}", "Data points of conn_stats, by what became of them.")
 	t.unusable = counter("unusable_events", "{event}", "Events of the ring that could not be used, by reason.")
 	t.tracked = gauge("open_connections", "{connection}", "Connections that the workers hold.")
 	t.buffered = gauge("buffered_bytes", "By", "Bytes of unfinished messages that the workers hold.")
@@ -57,7 +58,7 @@ func newTelemetry(r *protocolTrace) (*telemetry, error) {
 	}
 	var err error
 	t.registration, err = m.RegisterCallback(t.observe, t.events, t.bytes, t.calls, t.connections, t.missed,
-		t.rows, t.lostFrames, t.lostBytes, t.spans, t.unusable, t.tracked, t.buffered, t.waiting)
+		t.rows, t.lostFrames, t.lostBytes, t.spans, t.points, t.unusable, t.tracked, t.buffered, t.waiting)
 	if err != nil {
 		return nil, err
 	}
@@ -106,6 +107,8 @@ func (t *telemetry) observe(_ context.Context, o metric.Observer) error {
 	of(t.spans, s.sent.Load(), "sent")
 	of(t.spans, s.refused.Load(), "refused")
 	of(t.spans, s.dropped.Load(), "queue_full")
+	of(t.points, t.receiver.points.sent.Load(), "sent")
+	of(t.points, t.receiver.points.refused.Load(), "refused")
 	t.observeWorkers(o, kernel[socktrace.Filtered])
 	return nil
 }

@@ -31,6 +31,7 @@ type worker struct {
 	owners   map[*process.Process]*owner
 	batch    *otlp.SpanBatch
 	sums     *connSums
+	last     connSample // when tracing ended
 	event    socktrace.Event
 	random   *rand.Rand
 	expired  time.Time
@@ -109,8 +110,10 @@ func (w *worker) run(ctx context.Context) {
 	}
 }
 
-// sendAndClose ends all connections, since nothing more will be seen of them.
+// sendAndClose ends all connections, since nothing more will be seen of them. The last
+// sums are those before: they are still open.
 func (w *worker) sendAndClose() {
+	w.last = w.sample(w.receiver.atEnd)
 	now := w.now()
 	for id := range w.conns {
 		w.forget(id, bytesMoved{}, now)
@@ -234,6 +237,9 @@ func (w *worker) advise(c *connection) {
 // emit takes a row from the engine.
 func (w *worker) emit(conn *protocol.Conn, row *table.Row) {
 	c := conn.Owner.(*connection)
+	if w.receiver.traces == nil {
+		return // it is parsed for the name of its protocol
+	}
 	if !w.wants(c) {
 		w.counts.dropped++
 		return
