@@ -124,6 +124,7 @@ func TestOwnTelemetry(t *testing.T) {
 		`protocol_trace_spans outcome="refused"`:           0,
 		`protocol_trace_spans outcome="queue_full"`:        0,
 		`protocol_trace_spans outcome="sampled_out"`:       0,
+		`protocol_trace_spans outcome="filtered"`:          0,
 		`protocol_trace_rows outcome="complete"`:           2 * n,
 		`protocol_trace_rows outcome="truncated"`:          0,
 		`protocol_trace_rows outcome="unanswered"`:         0,
