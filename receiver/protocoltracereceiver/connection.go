@@ -25,14 +25,18 @@ type connection struct {
 	filtered bool // it was counted as left out by the configuration
 }
 
+// verdictUnknown is none of those that the engine gives.
+const verdictUnknown = -1
+
 // open enters a connection, or notes that another process has taken it over.
 func (w *worker) open(e *socktrace.OpenEvent) {
 	o := w.ownerOf(w.receiver.processes.Seen(process.Hint{PID: e.Tgid, StartNS: e.StartNs}))
 	c, known := w.conns[e.Header.Conn]
 	if known {
 		w.account(c, moved(e.Bytes))
-		// The kernel side forgets what it was told when the owner changes.
-		c.verdict = w.receiver.config.CaptureSize
+		// The kernel side forgot what it was told when the owner changed, and may have
+		// been told the same again since: now it is told whatever is wanted.
+		c.verdict = verdictUnknown
 		w.give(c, o)
 		return
 	}
