@@ -22,18 +22,18 @@ func Load(Config) (*Tracer, error) { return nil, errLinux }
 
 // The methods of a Tracer are never called, since there is none.
 
-func (t *Tracer) Attach() error                                { return errLinux }
-func (t *Tracer) Detach() error                                { return nil }
-func (t *Tracer) Close() error                                 { return nil }
-func (t *Tracer) Rings() []*Ring                               { return nil }
-func (t *Tracer) Probes() []Probe                              { return nil }
-func (t *Tracer) SetVerdict(uint64, int)                       {}
-func (t *Tracer) SetSkip(uint64, uint8, uint64)                {}
-func (t *Tracer) IgnoreProcess(uint32, uint64) error           { return errLinux }
-func (t *Tracer) Counters() ([]uint64, error)                  { return nil, errLinux }
-func (t *Tracer) Missed() (uint64, error)                      { return 0, errLinux }
-func (t *Tracer) Connections(func(Connection)) error           { return errLinux }
-func (t *Tracer) Sweep(time.Duration, func(conn uint64)) error { return errLinux }
+func (t *Tracer) Attach() error                               { return errLinux }
+func (t *Tracer) Detach() error                               { return nil }
+func (t *Tracer) Close() error                                { return nil }
+func (t *Tracer) Rings() []*Ring                              { return nil }
+func (t *Tracer) Probes() []Probe                             { return nil }
+func (t *Tracer) SetVerdict(uint64, int)                      {}
+func (t *Tracer) SetSkip(uint64, uint8, uint64)               {}
+func (t *Tracer) IgnoreProcess(*ProcessEvent) error           { return errLinux }
+func (t *Tracer) Counters() ([]uint64, error)                 { return nil, errLinux }
+func (t *Tracer) Missed() (uint64, error)                     { return 0, errLinux }
+func (t *Tracer) Connections(func(Connection)) error          { return errLinux }
+func (t *Tracer) Sweep(time.Duration, func(Connection)) error { return errLinux }
 
 func (r *Ring) Wait(time.Duration) error          { return errLinux }
 func (r *Ring) Read(int, func(record []byte)) int { return 0 }
