@@ -16,7 +16,9 @@ type Config struct {
 	// FrameBytes bounds the unfinished bytes kept for one direction. Default
 	// 128 KiB, above the longest head that servers accept by default.
 	FrameBytes int
-	// TotalBytes bounds the unfinished bytes kept by the engine. Default 32 MiB.
+	// TotalBytes bounds the bytes that the engine holds: unfinished ones, and the
+	// strings of frames that wait to be paired. Of the latter, one direction of a
+	// connection may hold a sixteenth, or it is given up. Default 32 MiB.
 	TotalBytes int
 	// MatchBytes is after how many bytes, in both directions together, a connection
 	// that no protocol knows is ignored. Default 8 KiB.
@@ -50,6 +52,9 @@ const (
 	maxFree = 256
 	// silence is after how many nanoseconds a frame of unknown length may be over.
 	silence = int64(2 * time.Second)
+	// frameShare is which part of TotalBytes the frames may hold that wait in one
+	// queue.
+	frameShare = 16
 	// maxFreeBuffer keeps the rare large buffer from staying in such a list.
 	maxFreeBuffer = 16 << 10
 )
@@ -135,7 +140,7 @@ func (e *Engine) Expire(now int64) {
 			}
 		}
 		if s.session.pending() > 0 {
-			s.session.stitch(Tick, now)
+			s.stitch(Tick, now)
 		} else if now-s.active > int64(e.config.FrameTimeout) && s.halves[Send].ext == nil && s.halves[Recv].ext == nil {
 			s.session.shrink()
 		}

@@ -50,6 +50,9 @@ func (s *Stream) feed(side Side, in *input) {
 		h.touched = in.time
 	}
 	s.keep(h, rest)
+	if h.ext != nil && !s.fits(d) {
+		s.lose(h, d, LostLimit)
+	}
 }
 
 // between handles the end of the data at hand: true if nothing is left to show
@@ -69,9 +72,7 @@ func (s *Stream) between(h *half, in *input) bool {
 func (s *Stream) step(h *half, d Direction, rest []byte, in *input, waited bool) (int, Status, int64) {
 	fresh := h.ext == nil
 	if fresh {
-		if !h.tentative {
-			s.turn(1-d, Framed, in.time)
-		}
+		h.begun = false
 		h.ext = s.session.begin(d)
 		h.ext.First, h.ext.Queue = in.time, in.queue
 		if waited {
@@ -87,8 +88,8 @@ func (s *Stream) step(h *half, d Direction, rest []byte, in *input, waited bool)
 	if n > 0 {
 		h.ext.Last = in.time
 		h.ext.Missing += uint64(max(0, n-len(rest)))
-		if h.tentative && (status == More || ends && status != Skip) {
-			h.tentative = false
+		if !h.begun && (status == More || ends && status != Skip) {
+			h.begun, h.tentative = true, false
 			s.turn(1-d, Framed, in.time)
 		}
 	}
@@ -108,13 +109,25 @@ func (s *Stream) turn(d Direction, why Why, now int64) {
 	s.commit(h, d, now)
 }
 
-// commit makes a row of the frame if it can.
+// commit makes a row of the frame if it can. A frame for which there is no room is
+// lost.
 func (s *Stream) commit(h *half, d Direction, now int64) {
+	if !s.fits(d) {
+		s.lose(h, d, LostLimit)
+		return
+	}
 	h.ext, h.lost, h.tentative, h.skip = nil, false, false, 0
 	s.good++
 	s.counters.Frames[d]++
 	s.session.commit(d)
-	s.session.stitch(Framed, now)
+	s.stitch(Framed, now)
+}
+
+// fits counts what the frame in progress holds, and reports whether there is room
+// for it.
+func (s *Stream) fits(d Direction) bool {
+	s.session.measure(d)
+	return s.room() >= 0
 }
 
 // act does what the status asks for, and returns the bytes to go on with.
@@ -157,15 +170,23 @@ func (s *Stream) act(h *half, d Direction, rest []byte, in *input, status Status
 // lose drops the frame in progress. One that began where a message may start is
 // not counted: it is part of what was passed over.
 func (s *Stream) lose(h *half, d Direction, why Loss) {
+	began := h.ext != nil && !h.tentative
 	if h.ext != nil {
-		if !h.tentative {
+		if began {
 			s.counters.LostFrames[why]++
 		}
 		s.session.abort(d)
 		h.ext = nil
 	}
 	h.tentative, h.seeking, h.skip = false, true, 0
-	h.lost = h.lost || why != LostInvalid
+	switch why {
+	case LostInvalid: // a request it was for certain, a response if some of it was
+		h.lost = h.lost || began && (d == Request || h.begun)
+	case LostEnd:
+		h.lost = h.lost || !h.ended
+	default:
+		h.lost = true
+	}
 }
 
 // invalid drops a frame that is not the protocol's, and gives the connection back

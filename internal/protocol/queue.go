@@ -20,6 +20,7 @@ type Item[Frame any] struct {
 	// twice on a connection.
 	Seq   uint64
 	Frame Frame
+	size  int // bytes that the frame holds beside itself
 }
 
 // Queue holds the frames of one direction, the oldest first, and behind them the
@@ -29,7 +30,31 @@ type Queue[Frame any] struct {
 	head  int
 	n     int
 	seq   uint64
+	held  int  // the sum of the sizes of all items
+	total *int // the engine's sum
 	open  bool
+}
+
+// resize sets the size of the frame in progress.
+func (q *Queue[F]) resize(size int) {
+	it := q.At(q.n)
+	q.count(size - it.size)
+	it.size = size
+}
+
+func (q *Queue[F]) count(n int) {
+	q.held += n
+	*q.total += n
+}
+
+// release gives up what the item holds.
+func (q *Queue[F]) release(it *Item[F]) {
+	var zero F
+	it.Frame = zero
+	if it.size != 0 {
+		q.count(-it.size)
+		it.size = 0
+	}
 }
 
 // Len returns the number of complete frames.
@@ -49,8 +74,7 @@ func (q *Queue[F]) Open() *Item[F] {
 
 // Pop removes the oldest complete frame.
 func (q *Queue[F]) Pop() {
-	var zero F
-	q.At(0).Frame = zero
+	q.release(q.At(0))
 	q.head = (q.head + 1) & (len(q.items) - 1)
 	q.n--
 }
@@ -58,9 +82,11 @@ func (q *Queue[F]) Pop() {
 // Remove removes the complete frame with index i. The frames before it move, so
 // it costs as much as there are.
 func (q *Queue[F]) Remove(i int) {
+	q.release(q.At(i))
 	for ; i > 0; i-- {
 		*q.At(i) = *q.At(i - 1)
 	}
+	q.At(0).size = 0 // it moved
 	q.Pop()
 }
 
@@ -92,8 +118,7 @@ func (q *Queue[F]) commit() {
 
 // abort drops the frame in progress.
 func (q *Queue[F]) abort() {
-	var zero F
-	q.At(q.n).Frame = zero
+	q.release(q.At(q.n))
 	q.open = false
 }
 
@@ -104,5 +129,8 @@ func (q *Queue[F]) reset() {
 		q.items = nil
 	}
 	clear(q.items)
+	if q.held != 0 {
+		q.count(-q.held)
+	}
 	q.head, q.n, q.seq, q.open = 0, 0, 0, false
 }

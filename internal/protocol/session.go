@@ -17,9 +17,10 @@ type session interface {
 	parse(d Direction, data []byte, gap int, eof bool, now int64) (n int, status Status, skip int64)
 	commit(d Direction)
 	abort(d Direction)
+	measure(d Direction)
 	turn(d Direction, why Why) bool
 	resync(d Direction, data []byte) int
-	stitch(why Why, now int64)
+	stitch(why Why, now int64, lost [2]bool)
 	pending() int
 	crowded(d Direction) bool
 	shrink()
@@ -54,6 +55,7 @@ func (w *worker[F, R, S]) open(c *Conn) session {
 		p = &pair[F, R, S]{worker: w}
 	}
 	p.conn = c
+	p.queues[Request].total, p.queues[Response].total = &w.engine.stats.Buffered, &w.engine.stats.Buffered
 	return p
 }
 
@@ -81,6 +83,14 @@ func (p *pair[F, R, S]) begin(d Direction) *Extent { return &p.queues[d].begin()
 func (p *pair[F, R, S]) commit(d Direction)        { p.queues[d].commit() }
 func (p *pair[F, R, S]) abort(d Direction)         { p.queues[d].abort() }
 
+// measure counts what the frame in progress holds by now.
+func (p *pair[F, R, S]) measure(d Direction) {
+	if p.spec.Size != nil {
+		q := &p.queues[d]
+		q.resize(p.spec.Size(&q.Open().Frame))
+	}
+}
+
 func (p *pair[F, R, S]) parse(d Direction, data []byte, gap int, eof bool, now int64) (int, Status, int64) {
 	in := &p.in
 	in.Conn, in.State, in.Dir, in.Intern = p.conn, &p.state, d, p.engine.intern
@@ -92,20 +102,24 @@ func (p *pair[F, R, S]) parse(d Direction, data []byte, gap int, eof bool, now i
 }
 
 func (p *pair[F, R, S]) turn(d Direction, why Why) bool {
-	return p.spec.Turn != nil && p.spec.Turn(d, why, &p.queues[d].Open().Frame)
+	return p.spec.Turn != nil && p.spec.Turn(&p.state, d, why, &p.queues[d].Open().Frame)
 }
 
 func (p *pair[F, R, S]) resync(d Direction, data []byte) int { return p.spec.Resync(d, data) }
 
 func (p *pair[F, R, S]) pending() int { return p.queues[Request].n + p.queues[Response].n }
 
-func (p *pair[F, R, S]) crowded(d Direction) bool { return p.queues[d].n > p.spec.Pending }
+// crowded reports whether more frames wait than may.
+func (p *pair[F, R, S]) crowded(d Direction) bool {
+	q := &p.queues[d]
+	return q.n > p.spec.Pending || q.n > 1 && q.held > p.engine.config.TotalBytes/frameShare
+}
 
-func (p *pair[F, R, S]) stitch(why Why, now int64) {
+func (p *pair[F, R, S]) stitch(why Why, now int64, lost [2]bool) {
 	s := &p.stitcher
 	s.w, s.Conn, s.State = p.worker, p.conn, &p.state
 	s.Requests, s.Responses = &p.queues[Request], &p.queues[Response]
-	s.Why, s.Now = why, now
+	s.Why, s.Now, s.Lost = why, now, lost
 	p.spec.Stitch(s)
 }
 
@@ -118,7 +132,10 @@ type Stitcher[Frame, Record, State any] struct {
 	Requests, Responses *Queue[Frame]
 	Why                 Why
 	Now                 int64 // time of the newest bytes, or of the tick or close
-	w                   *worker[Frame, Record, State]
+	// Lost says by Direction that bytes were lost behind the newest complete frame,
+	// so that frames may be missing there.
+	Lost [2]bool
+	w    *worker[Frame, Record, State]
 }
 
 // Record returns a zero record, whose memory is that of the last one.

@@ -104,7 +104,10 @@ type Spec[Frame, Record, State any] struct {
 	// Turn reports whether the frame in progress, whose direction is dir, is over
 	// now that the other direction begins a frame ([Framed]) or that nothing was
 	// added to it for a while ([Tick]). It may be nil.
-	Turn func(dir Direction, why Why, f *Frame) bool
+	Turn func(s *State, dir Direction, why Why, f *Frame) bool
+	// Size returns the bytes of memory that a frame holds beside itself: its strings
+	// and slices. The engine bounds their sum. It may be nil, if frames hold none.
+	Size func(f *Frame) int
 	// Stitch takes frames out of the queues and emits records.
 	Stitch func(s *Stitcher[Frame, Record, State])
 	// Capture is how many bytes of each call the protocol needs, 0 for the default.

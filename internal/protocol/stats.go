@@ -71,5 +71,5 @@ type Stats struct {
 	Unmatched uint64 // bytes moved on streams that no protocol had, or has yet
 	Wild      uint64 // positions that no byte stream could have jumped to
 	Overlap   uint64 // bytes dropped since their place in the stream had passed
-	Buffered  int    // bytes of unfinished frames
+	Buffered  int    // bytes held: of unfinished frames, and by frames that wait
 }

@@ -43,6 +43,7 @@ type half struct {
 	// tentative says that the frame in progress began where a message may start:
 	// it is nobody's fault if it is none.
 	tentative bool
+	begun     bool // the other direction knows of the frame in progress
 	faulty    bool // seeking because of an invalid frame
 }
 
@@ -215,9 +216,17 @@ func (s *Stream) end(now int64, why Why) {
 			s.lose(h, s.dir(Side(side)), LostEnd)
 		}
 	}
-	s.session.stitch(why, now)
+	s.stitch(why, now)
 	s.session.release()
 	s.session, s.counters, s.protocol = nil, nil, -1
+}
+
+func (s *Stream) stitch(why Why, now int64) {
+	lost := [2]bool{s.halves[Send].lost, s.halves[Recv].lost}
+	if s.conn.Role == Server {
+		lost[0], lost[1] = lost[1], lost[0]
+	}
+	s.session.stitch(why, now, lost)
 }
 
 // ignore gives the connection up for good.

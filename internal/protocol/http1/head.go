@@ -28,8 +28,19 @@ const (
 	fieldKept
 )
 
-// maxTraceState is what W3C Trace Context section 3.3.1.5 asks to pass on at least.
-const maxTraceState = 512
+// The bounds on what is kept of a head, in bytes. What is longer is cut.
+const (
+	maxTarget = 8 << 10
+	maxHost   = 256 // a name has 253 at most
+	maxAgent  = 1 << 10
+	maxReason = 256
+	// maxTraceState is what W3C Trace Context section 3.3.1.5 asks to pass on at least.
+	// What is longer is left out.
+	maxTraceState = 512
+)
+
+// shortened returns the first bytes of b, most at most.
+func shortened(b []byte, most int) []byte { return b[:min(len(b), most)] }
 
 // requestLine takes a whole request line.
 func (k *codec) requestLine(in *input, m *message, line []byte) protocol.Status {
@@ -38,79 +49,8 @@ func (k *codec) requestLine(in *input, m *message, line []byte) protocol.Status 
 		return protocol.Invalid
 	}
 	m.phase, m.minor = headerLine, uint8(minor)
-	k.request(in, m, method, target)
+	k.request(in, m, method, target, true)
 	return proceed
-}
-
-// cutRequestLine takes what there is of a request line, if the method is whole.
-func (k *codec) cutRequestLine(in *input, m *message, data []byte) bool {
-	if !plausible(protocol.Request, data) {
-		return false
-	}
-	method, target, ok := bytes.Cut(data, []byte(" "))
-	if !ok {
-		return false
-	}
-	target, _, _ = bytes.Cut(target, []byte(" "))
-	m.minor = 1
-	k.request(in, m, method, target)
-	return true
-}
-
-func (k *codec) request(in *input, m *message, method, target []byte) {
-	m.method = methodName(in, method)
-	query := bytes.IndexByte(target, '?')
-	if k.route != nil {
-		path := target
-		if query >= 0 {
-			path = target[:query]
-		}
-		m.route = k.route(in.Conn, path)
-	}
-	if query < 0 || k.keepQuery {
-		m.target = in.Intern.String(target)
-		return
-	}
-	k.redacted(in, m, target, query+1)
-}
-
-// redacted sets the target without the values of its query.
-func (k *codec) redacted(in *input, m *message, target []byte, query int) {
-	var room [512]byte
-	m.target = in.Intern.String(redact(room[:0], target, query))
-}
-
-// methodName returns the method as a string, as a rule without a look at the cache.
-func methodName(in *input, method []byte) string {
-	for _, name := range methods {
-		if name == string(method) {
-			return name
-		}
-	}
-	return in.Intern.String(method)
-}
-
-// redact appends target to b with the values of its query, which begins at
-// query, replaced.
-func redact(b, target []byte, query int) []byte {
-	b = append(b, target[:query]...)
-	for rest := target[query:]; len(rest) > 0; {
-		end := bytes.IndexByte(rest, '&')
-		if end < 0 {
-			end = len(rest)
-		}
-		if eq := bytes.IndexByte(rest[:end], '='); eq >= 0 {
-			b = append(append(b, rest[:eq+1]...), "REDACTED"...)
-		} else {
-			b = append(b, rest[:end]...)
-		}
-		if end < len(rest) {
-			b = append(b, '&')
-			end++
-		}
-		rest = rest[end:]
-	}
-	return b
 }
 
 // statusLine takes a whole status line.
@@ -128,7 +68,7 @@ func (k *codec) statusLine(in *input, m *message, line []byte) protocol.Status {
 	case string(reason) == " OK":
 		m.reason = "OK"
 	default:
-		m.reason = in.Intern.String(reason[1:])
+		m.reason = in.Intern.String(shortened(reason[1:], maxReason))
 	}
 	return proceed
 }
@@ -176,8 +116,8 @@ func (k *codec) header(in *input, m *message, line []byte, keep bool) {
 		}
 	case in.Dir == protocol.Response && c == 'h':
 	case c == 'h':
-		if v, ok := value(line, "Host", "host"); ok {
-			m.host = in.Intern.String(v)
+		if v, ok := value(line, "Host", "host"); ok && !m.absolute {
+			m.host = in.Intern.String(shortened(v, maxHost))
 		}
 	case len(line) > 7 && line[7] == ':':
 		if v, ok := value(line, "Upgrade", "upgrade"); ok {
@@ -185,7 +125,7 @@ func (k *codec) header(in *input, m *message, line []byte, keep bool) {
 		}
 	case in.Dir == protocol.Request:
 		if v, ok := value(line, "User-Agent", "user-agent"); ok {
-			m.agent = in.Intern.String(v)
+			m.agent = in.Intern.String(shortened(v, maxAgent))
 		}
 	}
 	if keep {
@@ -230,7 +170,9 @@ func (k *codec) folded(m *message, v []byte) {
 	case fieldCoding:
 		m.coding(v)
 	case fieldKept:
-		m.headers = append(appendText(append(m.headers[:len(m.headers)-1], ' '), v), '"')
+		if len(m.headers)+len(v) < maxHeaders {
+			m.headers = append(appendText(append(m.headers[:len(m.headers)-1], ' '), v), '"')
+		}
 	}
 }
 
@@ -246,10 +188,10 @@ func (m *message) contentLength(v []byte) {
 		}
 		n, ok := number(one)
 		if !ok || m.hasLength && n != m.length {
-			m.hasLength, m.truncated = false, true
+			m.hasLength, m.conflict = false, true
 			return
 		}
-		m.hasLength, m.length = !m.truncated, n
+		m.hasLength, m.length = !m.conflict, n
 	}
 }
 

@@ -59,6 +59,7 @@ func New(c Config) protocol.Protocol {
 	return protocol.Spec[message, Record, state]{
 		Title: "http", Table: Table, Capture: c.Capture,
 		Match: match, Parse: k.parse, Resync: resync, Turn: turn, Stitch: k.stitch,
+		Size: size,
 	}
 }
 
@@ -73,6 +74,7 @@ const (
 	chunkSize        // the line before a chunk
 	chunkData        // remaining bytes of it, its line end included
 	trailer          // a line behind the last chunk
+	lastChunk        // nothing, if what was not copied was the last chunk
 	cut              // of unknown length, since bytes are missing
 )
 
@@ -84,13 +86,18 @@ type message struct {
 	chunked   bool
 	truncated bool
 	hasLength bool
+	conflict  bool // its lengths differ
 	gzipped   bool
-	expects   bool // a request that waits for a 100 before its body
+	expects   bool // a request that waits for a 100 before its body, as long as it has none
 	h2c       bool // the Upgrade field names it
+	absolute  bool // the target named the host, which counts more than the Host field
 	paired    bool // a response whose request is known
 	doubtful  bool // a response that may be another request's: bytes before it were lost
+	first     bool // the first pair of a connection that was joined in the middle
 	orphan    bool // a response whose request was lost
 	last      field
+	kept      uint8 // lines of the head that are kept
+	lineEnd   uint8 // length of the line ends in the chunks' framing
 	status    uint16
 	content   contentType
 	scanned   int    // bytes of the line in progress that hold no line end
@@ -121,6 +128,21 @@ type state struct {
 	// of unknown length.
 	cutRequest, cutResponse bool
 	lastResponse            int64 // when the last response that made a row ended
+}
+
+// size returns the bytes of memory that a message holds beside itself.
+func size(m *message) int {
+	return len(m.target) + len(m.host) + len(m.agent) + len(m.reason) + len(m.trace) + len(m.traceState) +
+		cap(m.headers) + cap(m.body)
+}
+
+// cut notes that messages may be missing behind one of unknown length.
+func (s *state) cut(d protocol.Direction) {
+	if d == protocol.Request {
+		s.cutRequest = true
+	} else {
+		s.cutResponse = true
+	}
 }
 
 // refused reports whether the request with this number has its response and was

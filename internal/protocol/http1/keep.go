@@ -12,16 +12,21 @@ import (
 	"github.com/puck-otel/puck/internal/protocol"
 )
 
-// maxHeaders bounds what is kept of one head.
-const maxHeaders = 64 << 10
+// The bounds on what is kept of one head: bytes, and lines. Each line is looked up
+// among those before it.
+const (
+	maxHeaders     = 64 << 10
+	maxHeaderLines = 200
+)
 
 // keepHeader adds the line to the headers kept, if the configuration asks for it.
 func (k *codec) keepHeader(d protocol.Direction, m *message, line []byte) {
 	name, v, ok := bytes.Cut(line, []byte(":"))
 	if !ok || !k.all[d] && !slices.ContainsFunc(k.keep[d], func(want string) bool { return equalFold(name, want) }) ||
-		len(m.headers)+len(line) > maxHeaders {
+		len(m.headers)+len(line) > maxHeaders || m.kept == maxHeaderLines {
 		return
 	}
+	m.kept++
 	if m.last == fieldOther {
 		m.last = fieldKept
 	}

@@ -4,6 +4,7 @@ package http1
 
 import (
 	"bytes"
+	"slices"
 
 	"github.com/puck-otel/puck/internal/protocol"
 )
@@ -146,16 +147,16 @@ func token(b []byte) bool {
 	return true
 }
 
-// whole reports whether data begins with a start line that leaves no doubt.
-func whole(dir protocol.Direction, data []byte) bool {
+// begins tells whether data begins with a start line, as [match] does.
+func begins(dir protocol.Direction, data []byte) protocol.Match {
 	if dir == protocol.Response {
-		return matchStatus(data) == protocol.IsResponse
+		return matchStatus(data)
 	}
-	return matchRequest(data) == protocol.IsRequest
+	return matchRequest(data)
 }
 
 // resync finds the next start line: where data begins, or before the next
-// version.
+// version, or where one begins that data ends in the middle of.
 func resync(dir protocol.Direction, data []byte) int {
 	if len(data) == 0 {
 		return 0
@@ -167,7 +168,7 @@ func resync(dir protocol.Direction, data []byte) int {
 	for at := 0; ; {
 		i := bytes.Index(data[at:], version)
 		if i < 0 {
-			return len(data)
+			return at + unfinished(dir, data[at:])
 		}
 		i += at
 		at = i + len(version)
@@ -182,6 +183,45 @@ func resync(dir protocol.Direction, data []byte) int {
 		}
 	}
 }
+
+// unfinished returns where the start line begins that data ends in the middle of,
+// before the version's last digit, len(data) if there is none.
+func unfinished(dir protocol.Direction, data []byte) int {
+	if dir == protocol.Response {
+		const version = "HTTP/1."
+		for i := max(0, len(data)-len(version)+1); i < len(data); i++ {
+			if string(data[i:]) == version[:len(data)-i] {
+				return i
+			}
+		}
+		return len(data)
+	}
+	at := bytes.LastIndexByte(data, '\n') + 1
+	line := data[at:]
+	// The method may be any of the last three words: the target may follow it, and the
+	// beginning of the version.
+	ends := [3]int{len(line)}
+	words := 1
+	for ; words < len(ends); words++ {
+		sp := bytes.LastIndexByte(line[:ends[words-1]], ' ')
+		if sp < 0 {
+			break
+		}
+		ends[words] = sp
+	}
+	for _, end := range slices.Backward(ends[:words]) {
+		start := end
+		for start > 0 && end-start <= maxMethod && capital(line[start-1]) {
+			start--
+		}
+		if start < end && end-start <= maxMethod && plausible(dir, line[start:]) {
+			return at + start
+		}
+	}
+	return len(data)
+}
+
+func capital(c byte) bool { return c >= 'A' && c <= 'Z' }
 
 // plausibleStart is [plausible] for the first line of data.
 func plausibleStart(dir protocol.Direction, data []byte) bool {

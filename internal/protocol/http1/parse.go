@@ -4,7 +4,6 @@ package http1
 
 import (
 	"bytes"
-	"math"
 
 	"github.com/puck-otel/puck/internal/protocol"
 )
@@ -39,6 +38,14 @@ func (k *codec) advance(in *input, m *message, data []byte, gap int) (int, proto
 		return k.delimited(in, m, data, gap)
 	case cut:
 		return k.beyond(in, m, data, gap)
+	case lastChunk:
+		return 0, k.ended(in, m, data, gap)
+	case chunkSize:
+		if m.expects {
+			if status := k.declined(in, m, data, gap); status != proceed {
+				return 0, status
+			}
+		}
 	}
 	end := bytes.IndexByte(data[min(m.scanned, len(data)):], '\n')
 	if end < 0 {
@@ -50,7 +57,7 @@ func (k *codec) advance(in *input, m *message, data []byte, gap int) (int, proto
 	if end > 0 && line[end-1] == '\r' {
 		line = line[:end-1]
 	}
-	status := k.line(in, m, line)
+	status := k.line(in, m, line, end+1-len(line))
 	return end + 1, status
 }
 
@@ -86,8 +93,9 @@ func (k *codec) head(in *input, m *message, data []byte, gap int) (int, protocol
 	}
 }
 
-// line takes a line without its end, of anything but a head.
-func (k *codec) line(in *input, m *message, line []byte) protocol.Status {
+// line takes a line of anything but a head, without its end, whose length is lineEnd.
+// The lines of a message's framing are taken to end alike.
+func (k *codec) line(in *input, m *message, line []byte, lineEnd int) protocol.Status {
 	switch m.phase {
 	case startLine:
 		if len(line) == 0 {
@@ -105,7 +113,8 @@ func (k *codec) line(in *input, m *message, line []byte) protocol.Status {
 		case size == 0:
 			m.phase = trailer
 		default:
-			m.remaining, m.phase = size+2, chunkData
+			m.lineEnd = uint8(lineEnd)
+			m.remaining, m.phase = size+int64(lineEnd), chunkData
 		}
 		return proceed
 	default: // trailer
@@ -138,100 +147,17 @@ func (k *codec) partial(in *input, m *message, data []byte, gap int) (int, proto
 		k.pair(in, m)
 	}
 	m.truncated = true
-	if m.phase == trailer {
+	switch {
+	case m.phase == trailer, m.ends():
 		return len(data) + gap, k.finish(in, m)
+	case m.phase == chunkSize:
+		m.size += int64(len(data) + gap)
 	}
 	m.phase = cut
 	if gap == 0 {
 		return len(data), k.finish(in, m)
 	}
 	return len(data) + gap, proceed
-}
-
-// counted passes over bytes of a known number.
-func (k *codec) counted(in *input, m *message, data []byte, gap int) (int, protocol.Status) {
-	if m.expects && m.size == 0 {
-		switch is := matchRequest(data); {
-		case is == protocol.IsRequest, (gap > 0 || in.EOF) && in.State.refused(in.Requests.Open().Seq):
-			return 0, k.finish(in, m) // the server would not have the body
-		case is == protocol.Maybe && gap == 0 && !in.EOF:
-			return 0, protocol.More
-		}
-	}
-	n := int(min(m.remaining, int64(len(data)+gap)))
-	payload := n
-	if m.phase == chunkData {
-		payload = int(max(0, min(int64(n), m.remaining-2)))
-	}
-	k.keepBody(m, data, payload)
-	m.size += int64(payload)
-	m.remaining -= int64(n)
-	switch {
-	case m.remaining > 0 && in.EOF:
-		m.truncated = true
-		return n, k.finish(in, m)
-	case m.remaining > 0:
-		k.skip(in, m, m.remaining)
-		return n, protocol.More
-	case m.phase == body:
-		return n, k.finish(in, m)
-	}
-	m.phase = chunkSize
-	if over := gap - (n - len(data)); n >= len(data) && over > 0 {
-		return k.missingChunk(in, m, n, over)
-	}
-	return n, proceed
-}
-
-// skip says that the next n bytes of a body are of no use, if they are the body's for
-// certain and none of them are kept. A response whose request is not known may have
-// no body, and a request may go without the one that it has announced.
-func (k *codec) skip(in *input, m *message, n int64) {
-	if len(m.body) < k.body && int64(len(m.body)) == m.size || m.expects && m.size == 0 ||
-		in.Dir == protocol.Response && !m.paired {
-		return
-	}
-	in.Skip = n
-}
-
-// missingChunk handles a gap that goes on behind the end of a chunk. What a call
-// moved behind a chunk, if it is as long as the last-chunk, is that: a chunk that
-// has data is longer.
-func (k *codec) missingChunk(in *input, m *message, n, over int) (int, protocol.Status) {
-	if over == len("0\r\n\r\n") {
-		return n + over, k.finish(in, m)
-	}
-	m.truncated, m.phase = true, cut
-	m.size += int64(over)
-	return n + over, proceed
-}
-
-// delimited passes over a body that ends with its connection.
-func (k *codec) delimited(in *input, m *message, data []byte, gap int) (int, protocol.Status) {
-	n := len(data) + gap
-	k.keepBody(m, data, n)
-	m.size += int64(n)
-	if in.EOF {
-		return n, k.finish(in, m)
-	}
-	k.skip(in, m, math.MaxInt64)
-	return n, protocol.More
-}
-
-// beyond passes over what follows missing bytes of a message, up to its end or
-// to the next message.
-func (k *codec) beyond(in *input, m *message, data []byte, gap int) (int, protocol.Status) {
-	end := len(data)
-	if i := resync(in.Dir, data); i < end && whole(in.Dir, data[i:]) {
-		return i, k.finish(in, m)
-	}
-	if m.chunked && gap == 0 && (bytes.HasSuffix(data, []byte("\r\n0\r\n\r\n")) || string(data) == "0\r\n\r\n") {
-		return end, k.finish(in, m)
-	}
-	if in.EOF {
-		return end + gap, k.finish(in, m)
-	}
-	return end + gap, protocol.More
 }
 
 // headDone decides how long the body is, by RFC 9112 section 6.3.
@@ -250,8 +176,8 @@ func (k *codec) headDone(in *input, m *message) protocol.Status {
 		return k.finish(in, m)
 	case m.chunked:
 		m.phase = chunkSize
-	case m.truncated:
-		m.phase = cut
+	case m.conflict:
+		m.truncated, m.phase = true, cut
 	case m.hasLength:
 		if m.length == 0 {
 			return k.finish(in, m)
@@ -269,30 +195,39 @@ func (k *codec) headDone(in *input, m *message) protocol.Status {
 func (k *codec) finish(in *input, m *message) protocol.Status {
 	if m.phase == cut {
 		m.announced()
-		if in.Dir == protocol.Request {
-			in.State.cutRequest = true
-		} else {
-			in.State.cutResponse = true
-		}
+		in.State.cut(in.Dir)
 	}
 	switch {
 	case m.status == 101 && m.h2c:
 		return protocol.Switch
-	case m.status == 101, m.bodyless && m.status/100 == 2 && m.status != 204 && m.method == "CONNECT":
+	case m.ends():
 		return protocol.Last
 	}
 	return protocol.Done
 }
 
+// ends reports whether what follows the message's head is not HTTP.
+func (m *message) ends() bool {
+	return m.status == 101 || m.bodyless && m.status/100 == 2 && m.status != 204 && m.method == "CONNECT"
+}
+
 // turn ends a message of unknown length when the other side begins its next, or
 // after a while if bytes of it are missing. The length of a response whose request
-// is not known is unknown too: it may be that of a HEAD.
-func turn(d protocol.Direction, why protocol.Why, m *message) bool {
+// is not known is unknown too: it may be that of a HEAD. Where requests do not wait
+// for responses, the next one says nothing of the response under way.
+func turn(s *state, d protocol.Direction, why protocol.Why, m *message) bool {
 	switch {
 	case m.phase == cut:
 		m.announced()
+		s.cut(d)
 		return true
-	case why == protocol.Tick, m.phase == startLine:
+	case m.phase == lastChunk:
+		if why == protocol.Framed && d == protocol.Response && s.pipelined {
+			m.truncated = true
+			s.cut(d)
+		}
+		return true
+	case why == protocol.Tick, m.phase == startLine, m.phase == headerLine:
 		return false
 	case d == protocol.Response && !m.paired:
 		m.truncated = true
@@ -303,42 +238,7 @@ func turn(d protocol.Direction, why protocol.Why, m *message) bool {
 
 // announced sets the size of a body that did not go by to what its head says.
 func (m *message) announced() {
-	if m.hasLength && !m.chunked {
+	if m.hasLength && !m.chunked && !m.bodyless {
 		m.size = m.length
 	}
-}
-
-// parseChunkSize returns the size that a chunk's line says. Extensions are
-// passed over.
-func parseChunkSize(line []byte) (int64, bool) {
-	var size int64
-	i := 0
-	for ; i < len(line); i++ {
-		digit := nibble(line[i])
-		if digit < 0 {
-			break
-		}
-		if size >= 1<<52 {
-			return 0, false
-		}
-		size = size<<4 | int64(digit)
-	}
-	if i == 0 {
-		return 0, false
-	}
-	for i < len(line) && (line[i] == ' ' || line[i] == '\t') {
-		i++
-	}
-	return size, i == len(line) || line[i] == ';'
-}
-
-// nibble returns the value of a hexadecimal digit, -1 of anything else.
-func nibble(c byte) int {
-	switch {
-	case c >= '0' && c <= '9':
-		return int(c - '0')
-	case c|0x20 >= 'a' && c|0x20 <= 'f':
-		return int(c|0x20-'a') + 10
-	}
-	return -1
 }

@@ -16,6 +16,9 @@ const (
 	// patience is how long a response waits for its request. The events of two
 	// threads may be handed over in the other order.
 	patience = int64(2 * time.Second)
+	// quiet is after how long without a response none is outstanding that answers a
+	// request that was lost.
+	quiet = int64(500 * time.Millisecond)
 	// maxEarly bounds the responses that wait for their requests.
 	maxEarly = 8
 )
@@ -25,13 +28,15 @@ const (
 func (k *codec) pair(in *input, m *message) {
 	s, resp := in.State, in.Responses.Open()
 	req, newest := unanswered(in.Requests, s.answered)
-	if req == nil || m.paired {
+	if req == nil || m.paired || req.First > resp.First {
 		return
 	}
 	lost := resp.AfterLoss || s.cutResponse
 	s.cutResponse = false
-	s.pipelined = s.pipelined || req != newest && req.First == newest.First
-	alone := req == newest && req.First >= s.lastResponse
+	if req != newest && newest.First < resp.First && !lost {
+		s.pipelines(in.Conn)
+	}
+	alone := req == newest && req.First >= s.lastResponse+quiet
 	switch {
 	case s.unsure, s.pipelined && (lost || req.AfterLoss || s.cutRequest):
 		s.unsure, s.cutRequest = !alone, false
@@ -46,15 +51,22 @@ func (k *codec) pair(in *input, m *message) {
 		return
 	case lost:
 		req = newest
-	case req != newest && newest.First < resp.First:
-		s.pipelined = true
 	}
 	m.paired, m.request, m.method = true, req.Seq, req.Frame.method
 	// A connection that was joined in the middle misses no request that it saw the
 	// answer of begin.
 	m.doubtful = lost && (!in.Conn.Joined || s.lastResponse != 0)
+	m.first = in.Conn.Joined && s.lastResponse == 0
 	m.bodyless = m.bodyless || m.method == "HEAD" || m.method == "CONNECT" && m.status/100 == 2
 	s.answered = req.Seq + 1
+}
+
+// pipelines notes that requests do not wait for responses. A connection that was
+// joined in the middle may owe answers to requests not seen.
+func (s *state) pipelines(c *protocol.Conn) {
+	if !s.pipelined {
+		s.pipelined, s.unsure = true, s.unsure || c.Joined
+	}
 }
 
 // unanswered returns the oldest request from the one numbered seq on, and the
@@ -98,7 +110,7 @@ func (k *codec) stitch(s *stitcher) {
 			drop(s)
 			continue
 		}
-		if resp.Frame.doubtful {
+		if resp.Frame.doubtful || resp.Frame.first {
 			if wait, wrong := doubt(s, resp); wait {
 				return
 			} else if wrong {
@@ -128,11 +140,31 @@ func doubt(s *stitcher, resp *item) (wait, wrong bool) {
 	if s.Requests.Len() > 1 {
 		next = s.Requests.At(1)
 	}
-	if next != nil && next.Seq > resp.Frame.request {
-		return false, next.AfterLoss
+	if next != nil && next.Seq <= resp.Frame.request {
+		next = nil
+	}
+	if resp.Frame.first && shifted(s, resp, next) {
+		return false, true
+	}
+	if next != nil {
+		return false, resp.Frame.doubtful && next.AfterLoss
 	}
 	wait = s.Why == protocol.Framed || s.Why == protocol.Tick && s.Now-resp.Last < patience
-	return wait, !wait && s.Requests.At(0).AfterLoss
+	return wait, !wait && resp.Frame.doubtful && s.Requests.At(0).AfterLoss
+}
+
+// shifted reports whether the first response of a connection joined in the middle
+// answers a request that was not seen: the client does not wait for responses, or there
+// is one more response than requests.
+func shifted(s *stitcher, resp, next *item) bool {
+	more := s.Responses.Open()
+	if s.Responses.Len() > 1 {
+		more = s.Responses.At(1)
+	}
+	if next != nil && next.First < resp.Last || next == nil && more != nil && more.Frame.status >= 200 {
+		s.State.pipelines(s.Conn)
+	}
+	return s.State.unsure
 }
 
 // drop counts the oldest response, which makes no row.
@@ -191,7 +223,8 @@ func (k *codec) expire(s *stitcher) {
 			return
 		}
 		s.State.answered = max(s.State.answered, req.Seq+1)
-		req.Frame.truncated = req.Frame.truncated || s.Why == protocol.GivenUp
+		// Where responses were lost, one of them may have been the answer.
+		req.Frame.truncated = req.Frame.truncated || s.Why == protocol.GivenUp || s.Lost[protocol.Response]
 		k.emit(s, req, &item{Extent: protocol.Extent{First: s.Now, Last: s.Now}})
 		s.Requests.Pop()
 	}

@@ -70,9 +70,36 @@ func TestMatch(t *testing.T) {
 		"GET /\x01 HTTP/1.1\r\n":                  protocol.No,
 		"INFO {\"server_id\":\"x\"} HTTP/1.1\r\n": protocol.IsRequest,
 	} {
-		c := &protocol.Conn{Transport: protocol.TCP}
+		c := &protocol.Conn{Transport: protocol.TCP, Role: protocol.UnknownRole}
 		if got := match(c, protocol.Either, []byte(data)); got != want {
 			t.Errorf("%.40q: %d, want %d", data, got, want)
+		}
+	}
+}
+
+// TestTarget splits targets that are not in origin form.
+func TestTarget(t *testing.T) {
+	for _, c := range []struct {
+		method, target  string
+		whole           bool
+		authority, path string
+	}{
+		{"GET", "http://h/a?b", true, "h", "/a?b"},
+		{"GET", "http://h:81", true, "h:81", "/"},
+		{"GET", "http://h?b=/c@d", true, "h", "/?b=/c@d"},
+		{"GET", "https://user:pass@h/a@b", true, "h", "/a@b"},
+		{"GET", "http://user:pass@[::1]:80/", true, "[::1]:80", "/"},
+		{"GET", "http://user:pa", false, "", ""},
+		{"GET", "http://user:pass@h/a", false, "h", "/a"},
+		{"CONNECT", "h:443", true, "h:443", ""},
+		{"CONNECT", "user:pass@h:443", true, "h:443", ""},
+		{"CONNECT", "user:pa", false, "", ""},
+		{"OPTIONS", "*", true, "", "*"},
+		{"GET", "user:pass@h/a?b://c", true, "", "h/a?b://c"},
+	} {
+		authority, path := splitTarget(c.method, []byte(c.target), c.whole)
+		if string(authority) != c.authority || string(path) != c.path {
+			t.Errorf("%s %s: %q and %q, want %q and %q", c.method, c.target, authority, path, c.authority, c.path)
 		}
 	}
 }
@@ -103,11 +130,15 @@ func TestTraceparent(t *testing.T) {
 
 func TestRedact(t *testing.T) {
 	for target, want := range map[string]string{
-		"/a?b=c":      "/a?b=REDACTED",
-		"/a?b=c&d=&e": "/a?b=REDACTED&d=REDACTED&e",
-		"/?=":         "/?=REDACTED",
-		"/?":          "/?",
-		"/?&&a=b=c&":  "/?&&a=REDACTED&",
+		"/a?b=c":                  "/a?b=REDACTED",
+		"/a?b=c&d=&e":             "/a?b=REDACTED&d=REDACTED&e",
+		"/?=":                     "/?=REDACTED",
+		"/?token":                 "/?REDACTED",
+		"/?a=b&wsdl":              "/?a=REDACTED&wsdl",
+		"/?a=b&c.d":               "/?a=REDACTED&REDACTED",
+		"/?a=b&0123456789abcdef_": "/?a=REDACTED&REDACTED",
+		"/?":                      "/?",
+		"/?&&a=b=c&":              "/?&&a=REDACTED&",
 	} {
 		if got := string(redact(nil, []byte(target), strings.IndexByte(target, '?')+1)); got != want {
 			t.Errorf("%s: %s, want %s", target, got, want)

@@ -47,6 +47,10 @@ func newPlayer(protocols []protocol.Protocol, client, known, joined bool) *playe
 	})
 	here, there := netip.MustParseAddrPort("192.0.2.1:40000"), netip.MustParseAddrPort("192.0.2.2:80")
 	p.conn = &protocol.Conn{Role: protocol.Client, Transport: protocol.TCP, Joined: joined, Local: here, Remote: there}
+	if known && !joined {
+		p.pos = [2]uint64{1, 1} // 0 would say that the start is not known
+		p.conn.Start = p.pos
+	}
 	if !client {
 		p.conn.Role, p.conn.Local, p.conn.Remote = protocol.Server, there, here
 	}
