@@ -29,13 +29,39 @@ func match(c *protocol.Conn, dir protocol.Direction, data []byte) protocol.Match
 	if c.Transport == protocol.UDP {
 		return protocol.No
 	}
+	if dir != protocol.Response {
+		n, maybe := proxyHeader(data)
+		if maybe || n > 0 && n == len(data) {
+			return protocol.Maybe
+		}
+		data = data[n:]
+	}
 	data = bytes.TrimLeft(data, "\r\n")
 	if dir != protocol.Request {
 		if is := matchStatus(data); is != protocol.No || dir == protocol.Response {
 			return is
 		}
 	}
-	return matchRequest(data)
+	if is := matchRequest(data); is != protocol.No || c.Role == protocol.UnknownRole || c.Joined {
+		return is
+	}
+	return matchFirst(data)
+}
+
+// matchFirst accepts what [matchRequest] does with a method that is not in capitals:
+// the first bytes of a connection are not the end of something else.
+func matchFirst(data []byte) protocol.Match {
+	end := bytes.IndexByte(data, '\n')
+	if end < 0 {
+		if len(data) <= longLine && plausible(protocol.Request, data) {
+			return protocol.Maybe
+		}
+		return protocol.No
+	}
+	if _, _, minor := splitRequest(bytes.TrimSuffix(data[:end], []byte("\r"))); minor < 0 {
+		return protocol.No
+	}
+	return protocol.IsRequest
 }
 
 // matchStatus accepts HTTP/1.x SP 3DIGIT.

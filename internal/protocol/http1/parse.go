@@ -46,6 +46,12 @@ func (k *codec) advance(in *input, m *message, data []byte, gap int) (int, proto
 				return 0, status
 			}
 		}
+	case startLine:
+		if in.Dir == protocol.Request && in.Requests.Open().Seq == 0 {
+			if n, status := proxied(in, data, gap); status != proceed {
+				return n, status
+			}
+		}
 	}
 	end := bytes.IndexByte(data[min(m.scanned, len(data)):], '\n')
 	if end < 0 {

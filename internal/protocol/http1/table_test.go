@@ -77,6 +77,31 @@ func TestMatch(t *testing.T) {
 	}
 }
 
+// TestMatchFirst matches what a connection begins with whose first bytes were seen.
+func TestMatchFirst(t *testing.T) {
+	v2 := "\r\n\r\n\x00\r\nQUIT\n\x21\x11\x00\x0c" + strings.Repeat("\xff", 12)
+	for data, want := range map[string]protocol.Match{
+		"purge /a HTTP/1.1\r\n":       protocol.IsRequest,
+		"pur":                         protocol.Maybe,
+		"purge /a HT":                 protocol.Maybe,
+		"get key\r\n":                 protocol.No,
+		"PROXY TCP4 192.0.2.1 192.0.": protocol.Maybe,
+		"PROXY TCP4 192.0.2.1 192.0.2.2 5 80\r\n":                   protocol.Maybe,
+		"PROXY TCP4 192.0.2.1 192.0.2.2 5 80\r\nGET / HTTP/1.1\r\n": protocol.IsRequest,
+		"PROXY TCP4 192.0.2.1 192.0.2.2 5 80\r\n*1\r\n":             protocol.No,
+		"PROXY / HTTP/1.1\r\n":                                      protocol.IsRequest,
+		v2[:3]:                                                      protocol.Maybe,
+		v2[:20]:                                                     protocol.Maybe,
+		v2 + "GET / HTTP/1.1\r\n":                                   protocol.IsRequest,
+		v2 + "\x16\x03":                                             protocol.No,
+	} {
+		c := &protocol.Conn{Transport: protocol.TCP, Role: protocol.Server}
+		if got := match(c, protocol.Request, []byte(data)); got != want {
+			t.Errorf("%.60q: %d, want %d", data, got, want)
+		}
+	}
+}
+
 // TestTarget splits targets that are not in origin form.
 func TestTarget(t *testing.T) {
 	for _, c := range []struct {
