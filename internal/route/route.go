@@ -29,10 +29,12 @@ const (
 
 // What is learnt. A place in the tree may have one in routeShare of all routes as
 // its literals, the root twice that, before the rare ones fold; a literal asked
-// for keptVisits times is no longer rare. One in coarseShare of the routes is
-// kept for paths that the tree has no room for.
+// for keptVisits times is no longer rare. A place may have one in keptShare of all
+// routes as literals that are not rare. One in coarseShare of the routes is kept for
+// paths that the tree has no room for.
 const (
 	routeShare  = 10
+	keptShare   = 2
 	coarseShare = 4
 	keptVisits  = 4
 	minFanout   = 4
@@ -48,20 +50,22 @@ const (
 // Router makes the routes of one service. It is safe for concurrent use: a path
 // seen lately takes no lock.
 type Router struct {
-	cache [cacheSize]atomic.Pointer[answer]
-	folds atomic.Int64
+	cache   [cacheSize]atomic.Pointer[answer]
+	changes atomic.Int64 // how often a path's route became another
 
-	mu     sync.Mutex
-	root   node
-	issued map[string]string // each route by itself
-	limit  int
+	mu      sync.Mutex
+	root    node
+	issued  map[string]string // each route by itself
+	limit   int
+	folds   int
+	counted int // literals that all places count
 }
 
-// answer is a path and its route, right while the router has folded as often as
-// it says.
+// answer is a path and its route, right while routes have changed as often as it
+// says.
 type answer struct {
 	path, route string
-	folds       int64
+	changes     int64
 }
 
 // node is a place in the tree of routes. Its children are literals, placeholders
@@ -72,6 +76,7 @@ type node struct {
 	kept       bool // a literal that is not rare
 	rare, keep int  // literals among the children, by kept
 	folded     bool // new literals go to the wildcard
+	recurring  recurring
 }
 
 // New returns a router that makes at most limit different routes, at least 8,
@@ -92,13 +97,13 @@ func (r *Router) Route(path []byte) string {
 		return route
 	}
 	place := &r.cache[hash(path)%cacheSize]
-	folds := r.folds.Load()
-	if a := place.Load(); a != nil && a.folds == folds && a.path == string(path) {
+	changes := r.changes.Load()
+	if a := place.Load(); a != nil && a.changes == changes && a.path == string(path) {
 		return a.route
 	}
 	route, settled := r.make(path)
 	if settled {
-		place.Store(&answer{path: string(path), route: route, folds: folds})
+		place.Store(&answer{path: string(path), route: route, changes: changes})
 	}
 	return route
 }
@@ -170,7 +175,7 @@ func split(path []byte, dst []string) []string {
 			cut = true
 			break
 		}
-		dst = append(dst, classify(segment, len(bytes.Trim(rest, "/")) == 0))
+		dst = append(dst, classify(segment, len(dst) == 0, len(bytes.Trim(rest, "/")) == 0))
 	}
 	if cut {
 		dst = append(dst, wildcard)
@@ -209,34 +214,42 @@ func (r *Router) place(segments []string) (route string, settled bool) {
 // many rare literals. It reports whether the tree has seen enough of them.
 func (r *Router) grow(segments []string) bool {
 	n := &r.root
-	fanout := 2 * r.fanout()
+	fanout, keep, settled := 2*r.fanout(), max(r.limit/keptShare, minFanout), true
 	for _, s := range segments {
+		if n.folded && n.keep < keep && n.children[s] == nil && !isPlaceholder(s) {
+			settled = false
+			if r.recurs(n, s) {
+				n.add(s).visits = keptVisits - 1
+				r.changes.Add(1)
+			}
+		}
 		s = n.shown(s)
 		child := n.children[s]
 		if child == nil {
 			child = n.add(s)
 			if n.rare > fanout {
-				n.fold()
-				r.folds.Add(1)
+				r.fold(n)
+				r.folds++
+				r.changes.Add(1)
 				child = n.children[n.shown(s)]
 			}
 		}
 		child.visits++
-		if !child.kept && child.visits >= keptVisits && n.keep < fanout && !isPlaceholder(s) && n.children[s] == child {
+		if !child.kept && child.visits >= keptVisits && n.keep < keep && !isPlaceholder(s) && n.children[s] == child {
 			child.kept = true
 			n.rare--
 			n.keep++
 		}
 		n, fanout = child, r.fanout()
 	}
-	return n == &r.root || n.visits >= keptVisits
+	return settled && (n == &r.root || n.visits >= keptVisits)
 }
 
 // fanout returns how many literals of each sort a place may have. A service that
 // showed to have names in its paths may have fewer in the next place.
 func (r *Router) fanout() int {
 	most := min(max(r.limit/routeShare, minFanout), maxFanout)
-	return max(most-2*int(r.folds.Load()), minFanout)
+	return max(most-2*r.folds, minFanout)
 }
 
 // walk returns the route of the segments, and whether the tree has all of it.
@@ -290,27 +303,29 @@ func (n *node) add(segment string) *node {
 
 // fold makes one child of the rare literals below n: what they had below them is
 // below the wildcard.
-func (n *node) fold() {
+func (r *Router) fold(n *node) {
 	n.folded, n.rare = true, 0
 	for segment, child := range n.children {
 		if child.kept || isPlaceholder(segment) {
 			continue
 		}
 		delete(n.children, segment)
+		r.count(n, segment, child.visits)
 		to := n.children[folded(segment)]
 		if to == nil {
 			n.children[folded(segment)] = child
 			continue
 		}
 		to.visits += child.visits
-		to.merge(child)
+		r.merge(to, child)
 	}
 }
 
 // merge adds what is below other to what is below n.
-func (n *node) merge(other *node) {
+func (r *Router) merge(n, other *node) {
+	r.uncount(other)
 	if other.folded && !n.folded {
-		n.fold()
+		r.fold(n)
 	}
 	for segment, child := range other.children {
 		segment = n.shown(segment)
@@ -318,7 +333,7 @@ func (n *node) merge(other *node) {
 		if to == nil {
 			to = n.add(segment)
 		}
-		to.merge(child)
+		r.merge(to, child)
 	}
 }
 

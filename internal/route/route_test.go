@@ -71,6 +71,29 @@ func TestRoute(t *testing.T) {
 		"/img/1234.png":                                                "/img/{id}.png",
 		"/favicon.ico":                                                 "/favicon.ico",
 		"/a/../../etc/passwd":                                          "/a/../../etc/passwd",
+		"/odata/$metadata":                                             "/odata/$metadata",
+		"/odata/$meta(1)":                                              "/odata/{*}",
+		"/@vite/client":                                                "/@vite/client",
+		"/@ann/post":                                                   "/{*}/post",
+		"/es-419/about":                                                "/{locale}/about",
+		"/pt-BR/about":                                                 "/{locale}/about",
+		"/pt-br/about":                                                 "/{locale}/about",
+		"/zh-Hant-TW/about":                                            "/{locale}/about",
+		"/docs/en_US/about":                                            "/docs/{locale}/about",
+		"/de/about":                                                    "/{locale}/about",
+		"/api/de":                                                      "/api/de",
+		"/id/about":                                                    "/id/about",
+		"/to-do/list":                                                  "/to-do/list",
+		"/404.html":                                                    "/404.html",
+		"/1404.html":                                                   "/{id}.html",
+		"/commit/8f3a2b1":                                              "/commit/{hash}",
+		"/commit/abcd1ef":                                              "/commit/{hash}",
+		"/dists/stable/main/binary-x86_64/x":                           "/dists/stable/main/binary-x86_64/x",
+		"/hash/sha256":                                                 "/hash/sha256",
+		"/hash/sha2561":                                                "/hash/{id}",
+		"/abc123":                                                      "/{id}",
+		"/images/windowsserver123":                                     "/images/windowsserver123",
+		"/customers/subscription-upgrade2":                             "/customers/subscription-upgrade2",
 		"/x/" + strings.Repeat("y", 41):                                "/x/{token}",
 		strings.Repeat("/a", 20):                                       strings.Repeat("/a", 12) + "/{*}",
 		"/" + strings.Repeat("y", 1<<20):                               "/{*}",
@@ -160,6 +183,18 @@ func TestRandomPathsStayBounded(t *testing.T) {
 	if n := count(&router.root); n > 50*(maxDepth+1) {
 		t.Errorf("the tree has %d nodes", n)
 	}
+	if seen := seen(&router.root); seen != router.counted || seen > maxCounted {
+		t.Errorf("%d literals are counted, %d by the router's count", seen, router.counted)
+	}
+}
+
+// seen returns how many literals the places count.
+func seen(n *node) int {
+	sum := len(n.recurring.seen)
+	for _, child := range n.children {
+		sum += seen(child)
+	}
+	return sum
 }
 
 func count(n *node) int {

@@ -19,18 +19,21 @@ const (
 	aToken  = "{token}"
 	anEmail = "{email}"
 	aSlug   = "{slug}"
+	aLocale = "{locale}"
 )
 
 // The longest texts that are taken for words.
 const (
-	maxWord  = 40 // bytes of a segment
-	maxVerb  = 20 // bytes behind a colon: /orders/17:cancel
-	slugSeps = 4  // separators that make a title of words: how-to-boil-an-egg
+	maxWord = 40 // bytes of a segment
+	maxVerb = 20 // bytes behind a colon: /orders/17:cancel
+	// shortHash is how long the hashes are that git abbreviates to.
+	shortHash = 7
+	slugSeps  = 4 // separators that make a title of words: how-to-boil-an-egg
 )
 
 // classify returns what the route shows of one segment that is not empty. Only
-// the last segment can be a file.
-func classify(raw []byte, last bool) string {
+// the first segment can be a language by itself, and only the last one a file.
+func classify(raw []byte, first, last bool) string {
 	if i := bytes.IndexByte(raw, ';'); i >= 0 { // parameters, as ;jsessionid=
 		raw = raw[:i]
 	}
@@ -42,11 +45,11 @@ func classify(raw []byte, last bool) string {
 		}
 		s = text
 	}
-	if s == "" || !isWordText(s) {
-		if isEmail(s) {
-			return anEmail
-		}
-		return wildcard
+	switch {
+	case s == "" || !isWordText(s):
+		return special(s)
+	case isLocale(s), first && isLanguage(s):
+		return aLocale
 	}
 	if last {
 		if ext := extension(s); ext != "" {
@@ -57,6 +60,19 @@ func classify(raw []byte, last bool) string {
 		return withVerb(head, verb, s)
 	}
 	return kind(s)
+}
+
+// special returns what the route shows of a segment that has more than a word may.
+func special(s string) string {
+	switch {
+	case isEmail(s):
+		return anEmail
+	case len(s) > 1 && s[0] == '$' && isLetters(s[1:]): // OData's $metadata, FHIR's $everything
+		return s
+	case s == "@vite" || s == "@fs" || s == "@id": // of a development server; others are users
+		return s
+	}
+	return wildcard
 }
 
 // isWordText reports whether s has only what an identifier or a file's name has:
@@ -101,7 +117,7 @@ func kind(s string) string {
 		return s
 	case c.digits > 0 && c.digits+c.signs == len(s):
 		return anID
-	case c.hex && c.digits > 0 && c.letters > 0 && len(s) >= 8 && c.signs == 0:
+	case c.hex && c.digits > 0 && c.letters > 0 && len(s) >= shortHash && c.signs == 0:
 		return aHash
 	case c.isToken(s):
 		return aToken
@@ -109,10 +125,33 @@ func kind(s string) string {
 		return aSlug
 	case len(s) > maxWord:
 		return aToken
-	case c.digits > 2:
+	case c.digits > 2 && 4*c.digits > c.letters && c.digits-technical(s) > 2:
 		return anID
 	}
 	return s
+}
+
+// technical returns how many digits of s belong to names that have digits: sha256,
+// linux-x86_64.
+func technical(s string) (digits int) {
+	for _, name := range [...]string{
+		"sha224", "sha256", "sha384", "sha512", "sha1", "md5", "base64", "utf8",
+		"x86_64", "amd64", "arm64", "aarch64", "i386", "i686", "win32", "win64", "ppc64", "s390x", "riscv64",
+	} {
+		i := strings.Index(s, name)
+		if i < 0 || i > 0 && isAlnum(s[i-1]) {
+			continue
+		}
+		if end := i + len(name); end < len(s) && isDigit(s[end]) {
+			continue
+		}
+		for j := range name {
+			if isDigit(name[j]) {
+				digits++
+			}
+		}
+	}
+	return digits
 }
 
 // census counts what a segment is made of.
@@ -178,7 +217,7 @@ func (c *census) isVersion(s string) bool {
 // letters change too often for a word.
 func (c *census) isToken(s string) bool {
 	switch {
-	case c.digits > 0 && c.letters > 0 && len(s) >= 20 && c.seps < slugSeps:
+	case c.digits > 2 && c.letters > 0 && len(s) >= 20 && c.seps < slugSeps:
 		return true
 	case c.digits > 0 && c.upper > 0 && c.lower > 0 && len(s) >= 8 && c.turns >= 5:
 		return true
@@ -284,6 +323,9 @@ func extension(s string) string {
 // placeholder for the part of the name that a build made up, as in
 // app.3f2a1b9c.js and main-8f3a2b1c.css.
 func file(name, ext string) string {
+	if len(name) == 3 && (name[0] == '4' || name[0] == '5') && strings.HasPrefix(ext, ".htm") {
+		return name + ext // the page of an error
+	}
 	if i := strings.LastIndexAny(name, ".-_"); i > 0 && i < len(name)-1 {
 		head, tail := name[:i], name[i+1:]
 		if shown := kind(tail); shown != tail && kind(head) == head {
