@@ -112,7 +112,7 @@ func (s *Stream) turn(d Direction, why Why, now int64) {
 // commit makes a row of the frame if it can. A frame for which there is no room is
 // lost.
 func (s *Stream) commit(h *half, d Direction, now int64) {
-	if !s.fits(d) {
+	if !s.session.answers(d) && !s.fits(d) {
 		s.lose(h, d, LostLimit)
 		return
 	}
@@ -120,7 +120,7 @@ func (s *Stream) commit(h *half, d Direction, now int64) {
 	s.good++
 	s.counters.Frames[d]++
 	s.session.commit(d)
-	s.stitch(Framed, now)
+	s.session.stitch(Framed, now, [2]bool{})
 }
 
 // fits counts what the frame in progress holds, and reports whether there is room

@@ -74,7 +74,13 @@ func (q *Queue[F]) Open() *Item[F] {
 
 // Pop removes the oldest complete frame.
 func (q *Queue[F]) Pop() {
-	q.release(q.At(0))
+	var zero F
+	it := q.At(0)
+	it.Frame = zero
+	if it.size != 0 {
+		q.count(-it.size)
+		it.size = 0
+	}
 	q.head = (q.head + 1) & (len(q.items) - 1)
 	q.n--
 }

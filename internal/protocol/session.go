@@ -18,6 +18,7 @@ type session interface {
 	commit(d Direction)
 	abort(d Direction)
 	measure(d Direction)
+	answers(d Direction) bool
 	turn(d Direction, why Why) bool
 	resync(d Direction, data []byte) int
 	stitch(why Why, now int64, lost [2]bool)
@@ -109,6 +110,12 @@ func (p *pair[F, R, S]) resync(d Direction, data []byte) int { return p.spec.Res
 
 func (p *pair[F, R, S]) pending() int { return p.queues[Request].n + p.queues[Response].n }
 
+// answers reports whether the frame in progress is one that does not wait, since a
+// frame of the other direction waits for it.
+func (p *pair[F, R, S]) answers(d Direction) bool {
+	return d == Response && p.queues[Response].n == 0 && p.queues[Request].n > 0
+}
+
 // crowded reports whether more frames wait than may.
 func (p *pair[F, R, S]) crowded(d Direction) bool {
 	q := &p.queues[d]
@@ -132,8 +139,8 @@ type Stitcher[Frame, Record, State any] struct {
 	Requests, Responses *Queue[Frame]
 	Why                 Why
 	Now                 int64 // time of the newest bytes, or of the tick or close
-	// Lost says by Direction that bytes were lost behind the newest complete frame,
-	// so that frames may be missing there.
+	// Lost says by Direction, where Why is not [Framed], that bytes were lost behind
+	// the newest complete frame, so that frames may be missing there.
 	Lost [2]bool
 	w    *worker[Frame, Record, State]
 }

@@ -221,6 +221,7 @@ func (s *Stream) end(now int64, why Why) {
 	s.session, s.counters, s.protocol = nil, nil, -1
 }
 
+// stitch lets the protocol act on frames although none was completed.
 func (s *Stream) stitch(why Why, now int64) {
 	lost := [2]bool{s.halves[Send].lost, s.halves[Recv].lost}
 	if s.conn.Role == Server {

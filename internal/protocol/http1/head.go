@@ -82,15 +82,17 @@ const (
 	bad         // no field begins like this
 )
 
-// kinds holds the kind of each first byte.
-var kinds = func() (k [256]kind) {
-	for c := range k {
-		if c < ' ' || c >= 0x7f {
-			k[c] = bad
+// kinds holds the kind of each first byte, by Direction.
+var kinds = func() (k [2][256]kind) {
+	for d, first := range [2]string{"CcEeTtHhUu \t", "CcTtUu \t"} {
+		for c := range k[d] {
+			if c < ' ' || c >= 0x7f {
+				k[d][c] = bad
+			}
 		}
-	}
-	for _, c := range "CcEeTtHhUu \t" {
-		k[c] = wanted
+		for _, c := range first {
+			k[d][c] = wanted
+		}
 	}
 	return k
 }()
@@ -111,10 +113,9 @@ func (k *codec) header(in *input, m *message, line []byte, keep bool) {
 	case c == 't':
 		k.transferOrTrace(in, m, line)
 	case c == 'e':
-		if v, ok := value(line, "Expect", "expect"); ok && in.Dir == protocol.Request {
+		if v, ok := value(line, "Expect", "expect"); ok {
 			m.expects = equalFold(v, "100-continue")
 		}
-	case in.Dir == protocol.Response && c == 'h':
 	case c == 'h':
 		if v, ok := value(line, "Host", "host"); ok && !m.absolute {
 			m.host = in.Intern.String(shortened(v, maxHost))

@@ -4,6 +4,7 @@ package http1
 
 import (
 	"bytes"
+	"encoding/binary"
 	"slices"
 
 	"github.com/puck-otel/puck/internal/protocol"
@@ -152,6 +153,15 @@ func startsTarget(c byte) bool {
 // visible reports whether b holds no control characters, spaces or DEL. Bytes
 // above ASCII are let pass: clients send them.
 func visible(b []byte) bool {
+	const each, high = 0x0101010101010101, 0x8080808080808080
+	for len(b) >= 8 {
+		v := binary.LittleEndian.Uint64(b)
+		del := v ^ 0x7f*each
+		if (v-0x21*each)&^v&high != 0 || (del-each)&^del&high != 0 {
+			return false
+		}
+		b = b[8:]
+	}
 	for _, c := range b {
 		if c <= ' ' || c == 0x7f {
 			return false

@@ -70,15 +70,18 @@ func (k *codec) advance(in *input, m *message, data []byte, gap int) (int, proto
 // head consumes the lines of the head that are there.
 func (k *codec) head(in *input, m *message, data []byte, gap int) (int, protocol.Status) {
 	all := k.all[in.Dir] || len(k.keep[in.Dir]) > 0
-	for n := 0; ; {
-		end := bytes.IndexByte(data[min(n+m.scanned, len(data)):], '\n')
+	kinds := &kinds[in.Dir&1]
+	n, from := 0, min(m.scanned, len(data)) // what lies before from holds no line end
+	m.scanned = 0
+	for {
+		end := bytes.IndexByte(data[from:], '\n')
 		if end < 0 {
 			used, status := k.partial(in, m, data[n:], gap)
 			return n + used, status
 		}
-		line := data[n : n+m.scanned+end]
-		n += len(line) + 1
-		m.scanned = 0
+		line := data[n : from+end]
+		from += end + 1
+		n = from
 		if len(line) > 0 && line[len(line)-1] == '\r' {
 			line = line[:len(line)-1]
 		}

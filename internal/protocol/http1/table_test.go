@@ -3,6 +3,7 @@
 package http1
 
 import (
+	"bytes"
 	"encoding/hex"
 	"os"
 	"strings"
@@ -98,6 +99,21 @@ func TestMatchFirst(t *testing.T) {
 		c := &protocol.Conn{Transport: protocol.TCP, Role: protocol.Server}
 		if got := match(c, protocol.Request, []byte(data)); got != want {
 			t.Errorf("%.60q: %d, want %d", data, got, want)
+		}
+	}
+}
+
+// TestVisible looks for each byte at each place.
+func TestVisible(t *testing.T) {
+	for n := range 20 {
+		for at := range n {
+			for c := range 256 {
+				b := bytes.Repeat([]byte{'!'}, n)
+				b[at] = byte(c)
+				if got, want := visible(b), c > ' ' && c != 0x7f; got != want {
+					t.Fatalf("%q: %v", b, got)
+				}
+			}
 		}
 	}
 }
