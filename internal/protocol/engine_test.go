@@ -62,6 +62,7 @@ func newLines(title string, first byte) protocol.Spec[line, record, shared] {
 			return len(data)
 		},
 		Stitch: stitchLines,
+		Size:   func(f *line) int { return len(f.id) + len(f.text) },
 	}
 }
 
@@ -338,6 +339,37 @@ func TestTotalLimit(t *testing.T) {
 	}
 	if got := r.Stats().Buffered; got != 0 {
 		t.Errorf("%d bytes kept after all is closed", got)
+	}
+}
+
+// TestWaitingFrames counts what frames hold that wait, which a connection may do with
+// a sixteenth of what the engine may hold.
+func TestWaitingFrames(t *testing.T) {
+	conn := client()
+	r := newRig(protocol.Config{TotalBytes: 320}, conn, newLines("lines", '#'))
+	held := func(want int) {
+		t.Helper()
+		if got := r.Stats().Buffered; got != want {
+			t.Errorf("%d bytes held, want %d", got, want)
+		}
+	}
+	r.data(protocol.Send, "#q1 abcd\n#q2 efg\n#q3 hi\n#q")
+	held(5 + 4 + 3 + len("#q"))
+	r.data(protocol.Recv, "#r2 B\n")
+	held(5 + 3 + len("#q"))
+	r.data(protocol.Send, "4 "+strings.Repeat("y", 20)+"\n") // more than 20 in all
+	held(0)
+	if r.stream.Verdict() != 0 {
+		t.Error("not given up")
+	}
+	r.want(t, "efg=B", "abcd=?", "hi=?", strings.Repeat("y", 20)+"=?")
+
+	s := r.Open(&conn)
+	long := []byte("#q1 " + strings.Repeat("z", 400) + "\n")
+	s.Data(protocol.Send, protocol.Segment{Len: uint32(len(long)), Data: long})
+	held(0)
+	if got := r.Stats().Protocols[0].LostFrames[protocol.LostLimit]; got != 2 {
+		t.Errorf("%d frames lost to the limit, want 2", got)
 	}
 }
 
