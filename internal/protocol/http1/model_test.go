@@ -195,10 +195,11 @@ type seenRow struct {
 }
 
 // playModel plays the pieces, of each of which limit bytes are copied, but for those
-// that are lost, and returns the rows by path.
-func playModel(c *protocol.Conn, pieces []piece, start uint64, limit int, lost func(i int) bool) map[string][]seenRow {
+// that are lost, and returns the rows by path. The bytes that the engine has no use for
+// are left out, as the kernel side does, if skips is set.
+func playModel(c *protocol.Conn, pieces []piece, start uint64, limit int, skips bool, lost func(i int) bool) map[string][]seenRow {
 	rows := map[string][]seenRow{}
-	e := protocol.NewEngine(protocol.Config{}, []protocol.Protocol{http1.New(http1.Config{})}, func(_ *protocol.Conn, r *table.Row) {
+	e := protocol.NewEngine(protocol.Config{SkipBytes: 1}, []protocol.Protocol{http1.New(http1.Config{})}, func(_ *protocol.Conn, r *table.Row) {
 		v := func(name string) table.Value { return r.Values[r.Schema.Index(name)] }
 		path := v("req_path").Str
 		rows[path] = append(rows[path], seenRow{v("req_method").Str, v("req_body_size").Num, v("resp_body_size").Num,
@@ -214,8 +215,15 @@ func playModel(c *protocol.Conn, pieces []piece, start uint64, limit int, lost f
 			side = 1 - side
 		}
 		now += 1000
-		if !lost(i) {
-			s.Data(side, protocol.Segment{Pos: pos[side], Len: uint32(len(p.data)), Time: now, Data: []byte(p.data[:min(len(p.data), limit)])})
+		left := 0
+		if until := s.Skip(side); skips && until > pos[side] {
+			left = int(min(until-pos[side], uint64(len(p.data))))
+		}
+		if data := p.data[left:]; !lost(i) && data != "" {
+			s.Data(side, protocol.Segment{
+				Pos: pos[side] + uint64(left), Len: uint32(len(data)), Time: now,
+				Data: []byte(data[:min(len(data), max(0, limit-left))]),
+			})
 		}
 		pos[side] += uint64(len(p.data))
 	}
@@ -264,19 +272,23 @@ func TestModel(t *testing.T) {
 		limit    int
 		depth    int  // requests that may be pipelined
 		tiny     bool // reads of a few bytes
+		skips    bool // bytes without use are left out
 		permille int  // reads that are lost
 		seeds    uint64
 	}{
-		{"whole sequential", whole, 1, false, 0, 60},
-		{"whole pipelined", whole, 8, false, 0, 60},
-		{"whole tiny sequential", whole, 1, true, 0, 20},
-		{"whole tiny pipelined", whole, 8, true, 0, 20},
-		{"sliced sequential", slice, 1, false, 0, 200},
-		{"sliced pipelined", slice, 8, false, 0, 200},
-		{"lossy sequential", whole, 1, false, 20, 200},
-		{"lossy pipelined", whole, 8, false, 20, 200},
-		{"lossy sliced sequential", slice, 1, false, 20, 200},
-		{"lossy sliced pipelined", slice, 8, false, 20, 200},
+		{"whole sequential", whole, 1, false, false, 0, 60},
+		{"whole pipelined", whole, 8, false, false, 0, 60},
+		{"whole tiny sequential", whole, 1, true, false, 0, 20},
+		{"whole tiny pipelined", whole, 8, true, false, 0, 20},
+		{"skipped sequential", whole, 1, false, true, 0, 60},
+		{"skipped pipelined", whole, 8, false, true, 0, 60},
+		{"sliced sequential", slice, 1, false, false, 0, 200},
+		{"sliced pipelined", slice, 8, false, false, 0, 200},
+		{"sliced skipped sequential", slice, 1, false, true, 0, 200},
+		{"lossy sequential", whole, 1, false, false, 20, 200},
+		{"lossy pipelined", whole, 8, false, false, 20, 200},
+		{"lossy sliced sequential", slice, 1, false, false, 20, 200},
+		{"lossy sliced pipelined", slice, 8, false, false, 20, 200},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			intact := c.permille == 0 && c.limit == whole
@@ -289,7 +301,7 @@ func TestModel(t *testing.T) {
 				if seed%2 == 1 {
 					conn.Role = protocol.Server
 				}
-				rows := playModel(conn, pieces, 1, c.limit, func(int) bool { return m.r.IntN(1000) < c.permille })
+				rows := playModel(conn, pieces, 1, c.limit, c.skips, func(int) bool { return m.r.IntN(1000) < c.permille })
 				n.count(t, seed, all, rows)
 			}
 			t.Logf("%+v", n)
@@ -318,7 +330,7 @@ func TestJoinedModel(t *testing.T) {
 				conn := &protocol.Conn{Joined: true, Transport: protocol.TCP}
 				conn.Role = [...]protocol.Role{protocol.UnknownRole, protocol.Client, protocol.Server}[seed%3]
 				first := m.r.IntN(len(pieces))
-				n.count(t, seed, all, playModel(conn, pieces, 1000, c.limit, func(i int) bool { return i < first }))
+				n.count(t, seed, all, playModel(conn, pieces, 1000, c.limit, false, func(i int) bool { return i < first }))
 			}
 			t.Logf("%+v", n)
 			if n.multiple > 0 || n.wrong*100 > c.most*(n.right+n.wrong+n.truncated) {
