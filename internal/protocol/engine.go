@@ -55,6 +55,9 @@ const (
 	// frameShare is which part of TotalBytes the frames may hold that wait in one
 	// queue.
 	frameShare = 16
+	// lightFrame is how many bytes a frame may have that is not worth counting if it
+	// is the only one that waits.
+	lightFrame = 1 << 10
 	// maxFreeBuffer keeps the rare large buffer from staying in such a list.
 	maxFreeBuffer = 16 << 10
 )

@@ -20,7 +20,9 @@ func (s *Stream) feed(side Side, in *input) {
 		if len(rest) == 0 && s.between(h, in) {
 			break
 		}
+		fresh := h.ext == nil
 		n, status, skip := s.step(h, d, rest, in, old > 0)
+		light := fresh && n <= lightFrame
 		if n > len(rest) {
 			s.counters.SkippedBytes += uint64(n - len(rest))
 			in.gap, n = in.gap-(n-len(rest)), len(rest)
@@ -38,7 +40,7 @@ func (s *Stream) feed(side Side, in *input) {
 			rest, in.gap, in.why = rest[:limit], len(rest)-limit, LostLimit
 			continue
 		}
-		if rest = s.act(h, d, rest, in, status); s.session == nil {
+		if rest = s.act(h, d, rest, in, status, light); s.session == nil {
 			s.restart(side, rest, status, in)
 			return
 		}
@@ -106,13 +108,13 @@ func (s *Stream) turn(d Direction, why Why, now int64) {
 		return
 	}
 	h.seeking = true
-	s.commit(h, d, now)
+	s.commit(h, d, now, false)
 }
 
 // commit makes a row of the frame if it can. A frame for which there is no room is
-// lost.
-func (s *Stream) commit(h *half, d Direction, now int64) {
-	if !s.session.answers(d) && !s.fits(d) {
+// lost. What the only light frame of a direction holds is not worth counting.
+func (s *Stream) commit(h *half, d Direction, now int64, light bool) {
+	if !s.session.only(d, light) && !s.fits(d) {
 		s.lose(h, d, LostLimit)
 		return
 	}
@@ -131,11 +133,11 @@ func (s *Stream) fits(d Direction) bool {
 }
 
 // act does what the status asks for, and returns the bytes to go on with.
-func (s *Stream) act(h *half, d Direction, rest []byte, in *input, status Status) []byte {
+func (s *Stream) act(h *half, d Direction, rest []byte, in *input, status Status, light bool) []byte {
 	switch status {
 	case Done, Last, Switch:
 		h.faulty = false
-		s.commit(h, d, in.time)
+		s.commit(h, d, in.time, light)
 		switch {
 		case status == Last:
 			s.counters.Stopped++

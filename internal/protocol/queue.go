@@ -134,8 +134,8 @@ func (q *Queue[F]) reset() {
 	if len(q.items) > keep {
 		q.items = nil
 	}
-	clear(q.items)
-	if q.held != 0 {
+	if q.n > 0 || q.open { // frames that were removed are zero already
+		clear(q.items)
 		q.count(-q.held)
 	}
 	q.head, q.n, q.seq, q.open = 0, 0, 0, false

@@ -18,7 +18,7 @@ type session interface {
 	commit(d Direction)
 	abort(d Direction)
 	measure(d Direction)
-	answers(d Direction) bool
+	only(d Direction, light bool) bool
 	turn(d Direction, why Why) bool
 	resync(d Direction, data []byte) int
 	stitch(why Why, now int64, lost [2]bool)
@@ -110,10 +110,10 @@ func (p *pair[F, R, S]) resync(d Direction, data []byte) int { return p.spec.Res
 
 func (p *pair[F, R, S]) pending() int { return p.queues[Request].n + p.queues[Response].n }
 
-// answers reports whether the frame in progress is one that does not wait, since a
-// frame of the other direction waits for it.
-func (p *pair[F, R, S]) answers(d Direction) bool {
-	return d == Response && p.queues[Response].n == 0 && p.queues[Request].n > 0
+// only reports whether the frame in progress would be the only one of its direction,
+// and is light or does not wait, since it answers a request.
+func (p *pair[F, R, S]) only(d Direction, light bool) bool {
+	return p.queues[d].n == 0 && (light || d == Response && p.queues[Request].n > 0)
 }
 
 // crowded reports whether more frames wait than may.

@@ -47,7 +47,7 @@ func (k *codec) advance(in *input, m *message, data []byte, gap int) (int, proto
 			}
 		}
 	case startLine:
-		if in.Dir == protocol.Request && in.Requests.Open().Seq == 0 {
+		if in.Dir == protocol.Request && len(data) > 0 && (data[0] == proxyText[0] || data[0] == proxyBinary[0]) {
 			if n, status := proxied(in, data, gap); status != proceed {
 				return n, status
 			}

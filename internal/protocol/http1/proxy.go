@@ -61,6 +61,9 @@ func hasStart(data []byte, start string) bool {
 
 // proxied passes over a PROXY header before the first request.
 func proxied(in *input, data []byte, gap int) (int, protocol.Status) {
+	if in.Requests.Open().Seq != 0 {
+		return 0, proceed
+	}
 	switch n, maybe := proxyHeader(data); {
 	case n > 0:
 		return n, protocol.Skip
