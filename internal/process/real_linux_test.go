@@ -233,7 +233,7 @@ func TestRealHugeArguments(t *testing.T) {
 	var p *Process
 	eventually(t, func() bool { // Start returns while the new program's arguments are being laid out.
 		p = newCache(t, Config{}).Seen(Hint{PID: uint32(cmd.Process.Pid)})
-		return p.Cmdline != ""
+		return p.Cmdline != "" && p.Service == "huge"
 	})
 	if len(p.Cmdline) > maxSmall || !strings.HasPrefix(p.Cmdline, "sh -c read _; exit aaa") || p.Service != "huge" {
 		t.Errorf("%d bytes of arguments, service %q", len(p.Cmdline), p.Service)
