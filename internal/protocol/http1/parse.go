@@ -173,7 +173,7 @@ func (k *codec) partial(in *input, m *message, data []byte, gap int) (int, proto
 func (k *codec) headDone(in *input, m *message) protocol.Status {
 	if in.Dir == protocol.Response {
 		if m.status < 200 && m.status != 101 {
-			if req, _ := unanswered(in.Requests, in.State.answered); req != nil && m.status == 100 {
+			if req, _ := unanswered(in.Requests, in.State.answered, in.Time); req != nil && m.status == 100 {
 				in.State.continued = req.Seq + 1
 			}
 			return protocol.Skip

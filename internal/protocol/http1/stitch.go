@@ -27,13 +27,13 @@ const (
 // status is known: how its body ends depends on the method.
 func (k *codec) pair(in *input, m *message) {
 	s, resp := in.State, in.Responses.Open()
-	req, newest := unanswered(in.Requests, s.answered)
-	if req == nil || m.paired || req.First > resp.First {
+	req, newest := unanswered(in.Requests, s.answered, resp.First)
+	if req == nil || m.paired {
 		return
 	}
 	lost := resp.AfterLoss || s.cutResponse
 	s.cutResponse = false
-	if req != newest && newest.First < resp.First && !lost {
+	if req != newest && !lost {
 		s.pipelines(in.Conn)
 	}
 	alone := req == newest && req.First >= s.lastResponse+quiet
@@ -69,17 +69,19 @@ func (s *state) pipelines(c *protocol.Conn) {
 	}
 }
 
-// unanswered returns the oldest request from the one numbered seq on, and the
-// newest. The last may be in progress.
-func unanswered(q *protocol.Queue[message], seq uint64) (oldest, newest *item) {
+// unanswered returns the oldest request from the one numbered seq on, and the newest,
+// of those that began by the time given. The last may be in progress.
+func unanswered(q *protocol.Queue[message], seq uint64, by int64) (oldest, newest *item) {
 	n := q.Len()
-	if newest = q.Open(); newest == nil || newest.Frame.method == "" {
-		if n == 0 {
-			return nil, nil
-		}
-		newest = q.At(n - 1)
+	if open := q.Open(); open != nil && open.Frame.method != "" && open.First <= by {
+		newest = open
 	}
-	if newest.Seq < seq {
+	for n > 0 && newest == nil {
+		if n--; q.At(n).First <= by {
+			newest = q.At(n)
+		}
+	}
+	if newest == nil || newest.Seq < seq {
 		return nil, nil
 	}
 	for i := range n {

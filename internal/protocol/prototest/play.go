@@ -58,6 +58,9 @@ func newPlayer(protocols []protocol.Protocol, client, known, joined bool) *playe
 		p.conn.Role = protocol.UnknownRole
 	}
 	p.conn.LocalAddr, p.conn.RemoteAddr = p.conn.Local.Addr().String(), p.conn.Remote.Addr().String()
+	if joined { // sequence numbers, of which no one says where the stream began
+		p.pos = [2]uint64{1 << 20, 1 << 30}
+	}
 	p.stream = p.engine.Open(p.conn)
 	return p
 }
