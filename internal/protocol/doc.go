@@ -13,6 +13,7 @@
 //   - Turn (optional) says that a frame of unknown length is over because the
 //     other direction began its next frame, or because of silence.
 //   - Stitch pairs the frames of both directions and emits a row for each record.
+//   - Size (optional) is the memory that a frame holds, which the engine bounds.
 //
 // The [Engine], written once, owns everything else: buffers, gaps, resync,
 // limits, matching and giving up, expiry, time and counters. An engine serves one

@@ -4,6 +4,7 @@ package http1_test
 
 import (
 	"fmt"
+	"maps"
 	"runtime"
 	"strings"
 	"testing"
@@ -71,6 +72,23 @@ func TestPendingIsBounded(t *testing.T) {
 	}
 	runtime.KeepAlive(p)
 	runtime.KeepAlive(e)
+}
+
+// TestHeadIsCut sends a target, a host and an agent longer than what is kept of them.
+func TestHeadIsCut(t *testing.T) {
+	got := map[string]int{}
+	e := protocol.NewEngine(protocol.Config{}, []protocol.Protocol{http1.New(http1.Config{})}, func(_ *protocol.Conn, r *table.Row) {
+		for _, name := range []string{"req_path", "host", "user_agent"} {
+			got[name] = len(r.Values[r.Schema.Index(name)].Str)
+		}
+	})
+	p := &pusher{s: e.Open(&protocol.Conn{Role: protocol.Client, Transport: protocol.TCP}), now: 1}
+	long := strings.Repeat("x", 10_000)
+	p.push([]byte("GET /" + long + " HTTP/1.1\r\nHost: " + long + "\r\nUser-Agent: " + long + "\r\n\r\n"))
+	p.s.Close([2]protocol.End{}, 9)
+	if want := map[string]int{"req_path": 8 << 10, "host": 256, "user_agent": 1 << 10}; !maps.Equal(got, want) {
+		t.Errorf("%v, want %v", got, want)
+	}
 }
 
 // cost is the time of a head in nanoseconds a byte.
