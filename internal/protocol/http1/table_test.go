@@ -103,6 +103,38 @@ func TestMatchFirst(t *testing.T) {
 	}
 }
 
+// TestResync looks for where a message may start.
+func TestResync(t *testing.T) {
+	for _, c := range []struct {
+		dir  protocol.Direction
+		data string
+		want int
+	}{
+		{protocol.Request, "", 0},
+		{protocol.Request, "GET", 0},
+		{protocol.Request, "{}GET", 2},
+		{protocol.Request, "{} GET", 3},
+		{protocol.Request, "{}\nGET /a", 3},
+		{protocol.Request, "{}\r\nGET /a HT", 4},
+		{protocol.Request, "{}GET /a HTTP/1", 2},
+		{protocol.Request, "{}GET /a HTTP/1.1\r\n", 2},
+		{protocol.Request, "HTTP/1.1 no {}\r\nPOST /b", 16},
+		{protocol.Request, "GET /a HTTQ", 7}, // which may be a method
+		{protocol.Request, "GET /a b c", 10},
+		{protocol.Request, "{}" + strings.Repeat("A", maxMethod+1), maxMethod + 3},
+		{protocol.Request, "{}get", 5},
+		{protocol.Response, "HT", 0},
+		{protocol.Response, "{}HTTP/1", 2},
+		{protocol.Response, "{}HTTP/1.1 2", 2},
+		{protocol.Response, "{}HTTP/1.1 x", 12},
+		{protocol.Response, "{}HTTQ", 6},
+	} {
+		if got := resync(c.dir, []byte(c.data)); got != c.want {
+			t.Errorf("%d %q: %d, want %d", c.dir, c.data, got, c.want)
+		}
+	}
+}
+
 // TestVisible looks for each byte at each place.
 func TestVisible(t *testing.T) {
 	for n := range 20 {
