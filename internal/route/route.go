@@ -9,7 +9,9 @@ package route
 import (
 	"bytes"
 	"encoding/binary"
+	"maps"
 	"math/bits"
+	"slices"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -305,7 +307,8 @@ func (n *node) add(segment string) *node {
 // below the wildcard.
 func (r *Router) fold(n *node) {
 	n.folded, n.rare = true, 0
-	for segment, child := range n.children {
+	for _, segment := range slices.Sorted(maps.Keys(n.children)) {
+		child := n.children[segment]
 		if child.kept || isPlaceholder(segment) {
 			continue
 		}
@@ -327,7 +330,8 @@ func (r *Router) merge(n, other *node) {
 	if other.folded && !n.folded {
 		r.fold(n)
 	}
-	for segment, child := range other.children {
+	for _, segment := range slices.Sorted(maps.Keys(other.children)) {
+		child := other.children[segment]
 		segment = n.shown(segment)
 		to := n.children[segment]
 		if to == nil {
