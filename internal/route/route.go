@@ -188,7 +188,10 @@ func split(path []byte, dst []string) []string {
 // place returns the route of the segments, and keeps it if there is room: in
 // full, else as far as the tree knows it, else as one that fits all.
 func (r *Router) place(segments []string) (route string, settled bool) {
-	room := r.limit - 1 - len(r.issued) // one is anyRoute
+	if len(segments) == 0 {
+		return "/", true
+	}
+	room := r.limit - 2 - len(r.issued) // two are anyRoute and that of no segments
 	settled = true
 	if room > r.limit/coarseShare {
 		settled = r.grow(segments)
@@ -244,7 +247,7 @@ func (r *Router) grow(segments []string) bool {
 		}
 		n, fanout = child, r.fanout()
 	}
-	return settled && (n == &r.root || n.visits >= keptVisits)
+	return settled && n.visits >= keptVisits
 }
 
 // fanout returns how many literals of each sort a place may have. A service that
@@ -256,9 +259,6 @@ func (r *Router) fanout() int {
 
 // walk returns the route of the segments, and whether the tree has all of it.
 func (r *Router) walk(segments []string) (string, bool) {
-	if len(segments) == 0 {
-		return "/", true
-	}
 	var b strings.Builder
 	n, known := &r.root, true
 	for _, s := range segments {

@@ -260,6 +260,7 @@ func FuzzRoute(f *testing.F) {
 	for _, shape := range shapes() {
 		f.Add(shape(3) + "\n" + shape(4))
 	}
+	f.Add("/B\n/A0\n/A\n/0\nA0\n/A\n/0\n/N-A\n/ \n/`\n/0//N-A\n/ \n/")
 	f.Add("*\n//\n/%\n/%zz/..\n/\xff\nhttp://\n/;/:/a:b/.js")
 	f.Fuzz(func(t *testing.T, lines string) {
 		router, again := New(8), New(8)
