@@ -159,7 +159,7 @@ func (r *protocolTrace) kernelConfig() socktrace.Config {
 		RingSize:       r.config.RingBufferSize,
 		Rings:          rings,
 		MaxConnections: r.config.MaxConnections,
-		WakeupBytes:    min(256<<10, r.config.RingBufferSize/4),
+		WakeupBytes:    min(wakeupBytes, r.config.RingBufferSize/4),
 		Unix:           r.config.UnixSockets,
 		Clients:        slices.Contains(r.config.Roles, roleClient),
 		Servers:        slices.Contains(r.config.Roles, roleServer),

@@ -61,6 +61,10 @@ type snapshot struct {
 const (
 	// pollInterval is how long bytes may wait in a ring that does not fill.
 	pollInterval = 50 * time.Millisecond
+	// wakeupBytes is how much waits in a ring until its reader is woken. It is read
+	// in a fraction of a millisecond: where the reader shares the CPUs with the two
+	// ends of a connection, more would keep both waiting for the one whose CPU it took.
+	wakeupBytes = 32 << 10
 	// readLimit bounds what is read before the memory is given back to the kernel.
 	readLimit = 64 << 10
 )
