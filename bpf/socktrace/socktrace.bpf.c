@@ -15,6 +15,7 @@
 #include "announce.h"
 #include "connection.h"
 #include "transfer.h"
+#include "calls.h"
 
 /* Types that Go needs and no map or function mentions: clang keeps only what is
  * used in the object's BTF.
