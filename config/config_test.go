@@ -88,7 +88,7 @@ func oneSampleASeries(t *testing.T, md pmetric.Metrics) {
 	t.Helper()
 	cfg := prometheusremotewriteexporter.NewFactory().CreateDefaultConfig().(*prometheusremotewriteexporter.Config)
 	configure(t, "gateway.yaml", "exporters::prometheus_remote_write", cfg)
-	require.False(t, cfg.ResourceToTelemetrySettings.Enabled, "the resource's attributes are labels, which this test leaves out")
+	require.Empty(t, cfg.ResourceToTelemetrySettings.Included, "the resource's attributes are labels, which this test leaves out")
 	series, err := prometheusremotewrite.FromMetrics(md, prometheusremotewrite.Settings{AddMetricSuffixes: true, DisableTargetInfo: true})
 	require.NoError(t, err)
 	require.NotEmpty(t, series)

@@ -200,7 +200,7 @@ func (k *codec) adopt(s *stitcher, resp *item) bool {
 // first response of a connection that was joined in the middle follows no loss: a
 // sender's call may return after the answer to it was read.
 func early(s *stitcher, resp *item) bool {
-	lost := resp.AfterLoss && !(s.Conn.Joined && s.State.lastResponse == 0)
+	lost := resp.AfterLoss && (!s.Conn.Joined || s.State.lastResponse != 0)
 	return !resp.Frame.orphan && !lost && s.Why <= protocol.Tick && s.Requests.Len() == 0 &&
 		s.Responses.Len() <= maxEarly && s.Now-resp.Last < patience
 }

@@ -64,7 +64,6 @@ func splitTarget(method string, target []byte, whole bool) (authority, path []by
 	case scheme > 0 && token(target[:scheme]):
 		rest = target[scheme+len("://"):]
 	case method == "CONNECT":
-		scheme = -1
 	default: // "*", or none of the forms
 		end := bytes.IndexAny(target, "/?#")
 		if end < 0 {
