@@ -10,7 +10,6 @@ import (
 	"time"
 
 	"github.com/open-telemetry/opentelemetry-collector-contrib/connector/spanmetricsconnector"
-	"github.com/open-telemetry/opentelemetry-collector-contrib/exporter/prometheusremotewriteexporter"
 	"github.com/open-telemetry/opentelemetry-collector-contrib/pkg/translator/prometheusremotewrite"
 	"github.com/open-telemetry/opentelemetry-collector-contrib/processor/transformprocessor"
 	"github.com/prometheus/prometheus/prompb"
@@ -86,9 +85,10 @@ func spanMetrics(t *testing.T, rounds int, processes ...*otlp.Process) pmetric.M
 // gateway.yaml's prometheus_remote_write writes them.
 func oneSampleASeries(t *testing.T, md pmetric.Metrics) {
 	t.Helper()
-	cfg := prometheusremotewriteexporter.NewFactory().CreateDefaultConfig().(*prometheusremotewriteexporter.Config)
-	configure(t, "gateway.yaml", "exporters::prometheus_remote_write", cfg)
-	require.Empty(t, cfg.ResourceToTelemetrySettings.Included, "the resource's attributes are labels, which this test leaves out")
+	conf, err := confmaptest.LoadConf("gateway.yaml")
+	require.NoError(t, err)
+	require.False(t, conf.IsSet("exporters::prometheus_remote_write::resource_to_telemetry_conversion"),
+		"the resource's attributes are labels, which this test leaves out")
 	series, err := prometheusremotewrite.FromMetrics(md, prometheusremotewrite.Settings{AddMetricSuffixes: true, DisableTargetInfo: true})
 	require.NoError(t, err)
 	require.NotEmpty(t, series)
