@@ -51,7 +51,7 @@ func newTelemetry(r *protocolTrace) (*telemetry, error) {
 	t.points = counter("metric_points", "{datapoint}", "Data points of conn_stats, by what became of them.")
 	t.unusable = counter("unusable_events", "{event}", "Events of the ring that could not be used, by reason.")
 	t.tracked = gauge("open_connections", "{connection}", "Connections that the workers hold.")
-	t.buffered = gauge("buffered_bytes", "By", "Bytes of unfinished messages that the workers hold.")
+	t.buffered = gauge("buffered_bytes", "By", "Bytes of messages that wait in the workers, unfinished or for an answer.")
 	t.waiting = gauge("ring_bytes", "By", "Bytes that wait in the rings.")
 	if t.err != nil {
 		return nil, t.err
