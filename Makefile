@@ -16,7 +16,7 @@ help: ## Print this
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "%-14s %s\n", $$1, $$2 }' Makefile
 
 run: build ## Build, then trace this machine's requests to the terminal (as root)
-	@GOMEMLIMIT=$${GOMEMLIMIT:-320MiB} $(BINARY) --config $(CONFIG)
+	@GOMEMLIMIT=$${GOMEMLIMIT:-250MiB} $(BINARY) --config $(CONFIG)
 
 build: ## Build the collector to bin/otelcol-puck
 	CGO_ENABLED=0 $(GO) build -trimpath -tags grpcnotrace -o $(BINARY) ./cmd/otelcol-puck

@@ -52,6 +52,12 @@ service:
 // level, and returns once it traces. It is stopped at the test's end.
 func trace(t *testing.T, settings ...string) *collector {
 	t.Helper()
+	return traceWith(t, configTemplate, nil, settings...)
+}
+
+// traceWith is trace with another configuration, and more in the environment.
+func traceWith(t *testing.T, template string, env []string, settings ...string) *collector {
+	t.Helper()
 	c := &collector{t: t, dir: t.TempDir(), metrics: freePort(t)}
 	var block strings.Builder
 	for _, s := range settings {
@@ -60,11 +66,13 @@ func trace(t *testing.T, settings ...string) *collector {
 		}
 	}
 	config := filepath.Join(c.dir, "config.yaml")
-	text := fmt.Sprintf(configTemplate, block.String(), c.dir, c.metrics)
+	text := fmt.Sprintf(template, block.String(), c.dir, c.metrics)
 	if err := os.WriteFile(config, []byte(text), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	c.process = start(t, exec.Command(tools(t).collector, "--config", config))
+	cmd := exec.Command(tools(t).collector, "--config", config)
+	cmd.Env = append(os.Environ(), env...)
+	c.process = start(t, cmd)
 	c.process.awaitLine("tracing started", startTimeout)
 	t.Cleanup(c.stop)
 	return c

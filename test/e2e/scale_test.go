@@ -15,7 +15,7 @@ import (
 )
 
 // residentLimit is the most memory in MiB that the collector may have in these
-// tests, well below the 400 that config/local.yaml lets it have.
+// tests, well below the 400 that it may have with config/local.yaml.
 const residentLimit = 256
 
 // resident returns the memory of a process in MiB.
@@ -86,6 +86,51 @@ func TestConnectionsComeAndGo(t *testing.T) {
 	t.Logf("resident: %.0f MiB after 20,000 connections, %.0f after 100,000", warm, after)
 	if after > warm+32 {
 		t.Errorf("resident memory went from %.0f to %.0f MiB: something is kept of closed connections", warm, after)
+	}
+}
+
+// deadBackend has an exporter of which nobody takes anything, with a queue that soon
+// is full. The folder is not used.
+const deadBackend = `
+receivers:
+  protocol_trace:
+%s
+processors:
+  memory_limiter: {check_interval: 200ms, limit_mib: 180, spike_limit_mib: 36}
+exporters:
+  otlp_grpc: {endpoint: 127.0.0.1:1, tls: {insecure: true}, sending_queue: {sizer: items, queue_size: 100000}}
+# %[2]s
+service:
+  telemetry:
+    logs: {encoding: console}
+    metrics: {readers: [{pull: {exporter: {prometheus: {host: 127.0.0.1, port: %[3]d, without_type_suffix: true, without_units: true, without_scope_info: true}}}}]}
+  pipelines:
+    traces: {receivers: [protocol_trace], processors: [memory_limiter], exporters: [otlp_grpc]}
+`
+
+// TestDeadBackend has the collector's heap stay below the memory_limiter's limit when
+// its backend is gone, and each span that it could not keep counted. The program
+// itself and the ring take up to 120 MiB beside the heap.
+func TestDeadBackend(t *testing.T) {
+	const n, limit = 200_000, 180 + 120
+	s := nginx(t)
+	c := traceWith(t, deadBackend, []string{"GOMEMLIMIT=160MiB"}, ports(s.port))
+	loadOnce(t, s, "-requests", strconv.Itoa(n), "-connections", "64", "-path", "/tiny")
+	err := poll(rowTimeout, func() error {
+		lost := c.metric("protocol_trace_kernel_events", `outcome="ring_full"`)
+		if spans := c.metric("protocol_trace_spans"); spans+lost < 2*n {
+			return fmt.Errorf("%.0f spans were sent or counted as lost, and %.0f events, want %d", spans, lost, 2*n)
+		}
+		return nil
+	})
+	if err != nil {
+		t.Errorf("%v\n%s", err, strings.Join(c.ownMetrics(), "\n"))
+	}
+	if c.metric("protocol_trace_spans", `outcome="refused"`) == 0 {
+		t.Error("no span was refused: the queue is not full")
+	}
+	if mib := resident(t, c.process.pid()); mib > limit {
+		t.Errorf("%.0f MiB are resident, the limit is %d", mib, limit)
 	}
 }
 
