@@ -137,8 +137,8 @@ static __always_inline void read_unix_path(struct open_event *event, struct sock
 static __always_inline __u64 known_pos(struct connection *conn, __u8 side)
 {
 	if (side == SIDE_SEND)
-		return conn->flags & CONN_PLACED_SEND ? conn->pos[SIDE_SEND] : 0;
-	return conn->flags & CONN_PLACED_RECV ? conn->pos[SIDE_RECV] : 0;
+		return conn->placed[SIDE_SEND] ? conn->pos[SIDE_SEND] : 0;
+	return conn->placed[SIDE_RECV] ? conn->pos[SIDE_RECV] : 0;
 }
 
 /* announce tells user space of a connection, or of its next owner. It is tried
@@ -180,7 +180,7 @@ static __noinline bool announce(struct connection *conn, struct sock *sk)
 		read_remote(&event->remote, sk);
 	}
 	bpf_ringbuf_submit(event, BPF_RB_NO_WAKEUP);
-	conn->flags |= CONN_ANNOUNCED;
+	conn->announced = 1;
 	return true;
 }
 

@@ -164,7 +164,7 @@ func (t *Tracer) Sweep(idle time.Duration, gone func(Connection)) error {
 	before := monotonic() - uint64(idle)
 	candidates := map[uint64]bpfConnection{}
 	err = t.eachConnection(func(key uint64, conn *bpfConnection) {
-		tells := conn.Flags&uint8(bpfConnectionFlagCONN_TCP_SOCK) != 0
+		tells := conn.TcpSock != 0
 		if conn.LastNs < before && (everything || !tells) {
 			candidates[key] = *conn
 		}

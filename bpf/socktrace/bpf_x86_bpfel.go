@@ -33,23 +33,15 @@ type bpfConnection struct {
 	Tgid      uint32
 	Transport uint8
 	Role      uint8
-	Flags     uint8
 	Family    uint8
 	LastSide  uint8
-	Pad       [7]uint8
+	Announced uint8
+	Ignored   uint8
+	Placed    [2]uint8
+	Ended     [2]uint8
+	TcpSock   uint8
+	Pad       uint8
 }
-
-type bpfConnectionFlag uint32
-
-const (
-	bpfConnectionFlagCONN_ANNOUNCED   bpfConnectionFlag = 1
-	bpfConnectionFlagCONN_IGNORED     bpfConnectionFlag = 2
-	bpfConnectionFlagCONN_PLACED_SEND bpfConnectionFlag = 4
-	bpfConnectionFlagCONN_PLACED_RECV bpfConnectionFlag = 8
-	bpfConnectionFlagCONN_ENDED_SEND  bpfConnectionFlag = 16
-	bpfConnectionFlagCONN_ENDED_RECV  bpfConnectionFlag = 32
-	bpfConnectionFlagCONN_TCP_SOCK    bpfConnectionFlag = 64
-)
 
 type bpfCounter uint32
 
@@ -328,7 +320,6 @@ const (
 	bpfVarTraceUdp                   = "trace_udp"
 	bpfVarTraceUnix                  = "trace_unix"
 	bpfVarUnusedCloseEvent           = "unused_close_event"
-	bpfVarUnusedConnectionFlag       = "unused_connection_flag"
 	bpfVarUnusedCounter              = "unused_counter"
 	bpfVarUnusedDataEvent            = "unused_data_event"
 	bpfVarUnusedDatagramPeer         = "unused_datagram_peer"
@@ -436,37 +427,36 @@ type bpfMapSpecs struct {
 //
 // It can be passed ebpf.CollectionSpec.Assign.
 type bpfVariableSpecs struct {
-	Adopted              *ebpf.VariableSpec `ebpf:"adopted"`
-	AgentTgid            *ebpf.VariableSpec `ebpf:"agent_tgid"`
-	CaptureSize          *ebpf.VariableSpec `ebpf:"capture_size"`
-	DataRoom             *ebpf.VariableSpec `ebpf:"data_room"`
-	IdStride             *ebpf.VariableSpec `ebpf:"id_stride"`
-	OnlyIncludedPorts    *ebpf.VariableSpec `ebpf:"only_included_ports"`
-	RingMask             *ebpf.VariableSpec `ebpf:"ring_mask"`
-	TraceClients         *ebpf.VariableSpec `ebpf:"trace_clients"`
-	TraceServers         *ebpf.VariableSpec `ebpf:"trace_servers"`
-	TraceUdp             *ebpf.VariableSpec `ebpf:"trace_udp"`
-	TraceUnix            *ebpf.VariableSpec `ebpf:"trace_unix"`
-	UnusedCloseEvent     *ebpf.VariableSpec `ebpf:"unused_close_event"`
-	UnusedConnectionFlag *ebpf.VariableSpec `ebpf:"unused_connection_flag"`
-	UnusedCounter        *ebpf.VariableSpec `ebpf:"unused_counter"`
-	UnusedDataEvent      *ebpf.VariableSpec `ebpf:"unused_data_event"`
-	UnusedDatagramPeer   *ebpf.VariableSpec `ebpf:"unused_datagram_peer"`
-	UnusedEndEvent       *ebpf.VariableSpec `ebpf:"unused_end_event"`
-	UnusedEventKind      *ebpf.VariableSpec `ebpf:"unused_event_kind"`
-	UnusedExitEvent      *ebpf.VariableSpec `ebpf:"unused_exit_event"`
-	UnusedLimit          *ebpf.VariableSpec `ebpf:"unused_limit"`
-	UnusedLiveSocket     *ebpf.VariableSpec `ebpf:"unused_live_socket"`
-	UnusedOpenEvent      *ebpf.VariableSpec `ebpf:"unused_open_event"`
-	UnusedPortRule       *ebpf.VariableSpec `ebpf:"unused_port_rule"`
-	UnusedProcessEvent   *ebpf.VariableSpec `ebpf:"unused_process_event"`
-	UnusedRole           *ebpf.VariableSpec `ebpf:"unused_role"`
-	UnusedSide           *ebpf.VariableSpec `ebpf:"unused_side"`
-	UnusedTransport      *ebpf.VariableSpec `ebpf:"unused_transport"`
-	UnusedVerdict        *ebpf.VariableSpec `ebpf:"unused_verdict"`
-	UnusedVerdictEntry   *ebpf.VariableSpec `ebpf:"unused_verdict_entry"`
-	VerdictMask          *ebpf.VariableSpec `ebpf:"verdict_mask"`
-	WakeupBytes          *ebpf.VariableSpec `ebpf:"wakeup_bytes"`
+	Adopted            *ebpf.VariableSpec `ebpf:"adopted"`
+	AgentTgid          *ebpf.VariableSpec `ebpf:"agent_tgid"`
+	CaptureSize        *ebpf.VariableSpec `ebpf:"capture_size"`
+	DataRoom           *ebpf.VariableSpec `ebpf:"data_room"`
+	IdStride           *ebpf.VariableSpec `ebpf:"id_stride"`
+	OnlyIncludedPorts  *ebpf.VariableSpec `ebpf:"only_included_ports"`
+	RingMask           *ebpf.VariableSpec `ebpf:"ring_mask"`
+	TraceClients       *ebpf.VariableSpec `ebpf:"trace_clients"`
+	TraceServers       *ebpf.VariableSpec `ebpf:"trace_servers"`
+	TraceUdp           *ebpf.VariableSpec `ebpf:"trace_udp"`
+	TraceUnix          *ebpf.VariableSpec `ebpf:"trace_unix"`
+	UnusedCloseEvent   *ebpf.VariableSpec `ebpf:"unused_close_event"`
+	UnusedCounter      *ebpf.VariableSpec `ebpf:"unused_counter"`
+	UnusedDataEvent    *ebpf.VariableSpec `ebpf:"unused_data_event"`
+	UnusedDatagramPeer *ebpf.VariableSpec `ebpf:"unused_datagram_peer"`
+	UnusedEndEvent     *ebpf.VariableSpec `ebpf:"unused_end_event"`
+	UnusedEventKind    *ebpf.VariableSpec `ebpf:"unused_event_kind"`
+	UnusedExitEvent    *ebpf.VariableSpec `ebpf:"unused_exit_event"`
+	UnusedLimit        *ebpf.VariableSpec `ebpf:"unused_limit"`
+	UnusedLiveSocket   *ebpf.VariableSpec `ebpf:"unused_live_socket"`
+	UnusedOpenEvent    *ebpf.VariableSpec `ebpf:"unused_open_event"`
+	UnusedPortRule     *ebpf.VariableSpec `ebpf:"unused_port_rule"`
+	UnusedProcessEvent *ebpf.VariableSpec `ebpf:"unused_process_event"`
+	UnusedRole         *ebpf.VariableSpec `ebpf:"unused_role"`
+	UnusedSide         *ebpf.VariableSpec `ebpf:"unused_side"`
+	UnusedTransport    *ebpf.VariableSpec `ebpf:"unused_transport"`
+	UnusedVerdict      *ebpf.VariableSpec `ebpf:"unused_verdict"`
+	UnusedVerdictEntry *ebpf.VariableSpec `ebpf:"unused_verdict_entry"`
+	VerdictMask        *ebpf.VariableSpec `ebpf:"verdict_mask"`
+	WakeupBytes        *ebpf.VariableSpec `ebpf:"wakeup_bytes"`
 }
 
 // bpfObjects contains all objects after they have been loaded into the kernel.
@@ -518,37 +508,36 @@ func (m *bpfMaps) Close() error {
 //
 // It can be passed to loadBpfObjects or ebpf.CollectionSpec.LoadAndAssign.
 type bpfVariables struct {
-	Adopted              *ebpf.Variable `ebpf:"adopted"`
-	AgentTgid            *ebpf.Variable `ebpf:"agent_tgid"`
-	CaptureSize          *ebpf.Variable `ebpf:"capture_size"`
-	DataRoom             *ebpf.Variable `ebpf:"data_room"`
-	IdStride             *ebpf.Variable `ebpf:"id_stride"`
-	OnlyIncludedPorts    *ebpf.Variable `ebpf:"only_included_ports"`
-	RingMask             *ebpf.Variable `ebpf:"ring_mask"`
-	TraceClients         *ebpf.Variable `ebpf:"trace_clients"`
-	TraceServers         *ebpf.Variable `ebpf:"trace_servers"`
-	TraceUdp             *ebpf.Variable `ebpf:"trace_udp"`
-	TraceUnix            *ebpf.Variable `ebpf:"trace_unix"`
-	UnusedCloseEvent     *ebpf.Variable `ebpf:"unused_close_event"`
-	UnusedConnectionFlag *ebpf.Variable `ebpf:"unused_connection_flag"`
-	UnusedCounter        *ebpf.Variable `ebpf:"unused_counter"`
-	UnusedDataEvent      *ebpf.Variable `ebpf:"unused_data_event"`
-	UnusedDatagramPeer   *ebpf.Variable `ebpf:"unused_datagram_peer"`
-	UnusedEndEvent       *ebpf.Variable `ebpf:"unused_end_event"`
-	UnusedEventKind      *ebpf.Variable `ebpf:"unused_event_kind"`
-	UnusedExitEvent      *ebpf.Variable `ebpf:"unused_exit_event"`
-	UnusedLimit          *ebpf.Variable `ebpf:"unused_limit"`
-	UnusedLiveSocket     *ebpf.Variable `ebpf:"unused_live_socket"`
-	UnusedOpenEvent      *ebpf.Variable `ebpf:"unused_open_event"`
-	UnusedPortRule       *ebpf.Variable `ebpf:"unused_port_rule"`
-	UnusedProcessEvent   *ebpf.Variable `ebpf:"unused_process_event"`
-	UnusedRole           *ebpf.Variable `ebpf:"unused_role"`
-	UnusedSide           *ebpf.Variable `ebpf:"unused_side"`
-	UnusedTransport      *ebpf.Variable `ebpf:"unused_transport"`
-	UnusedVerdict        *ebpf.Variable `ebpf:"unused_verdict"`
-	UnusedVerdictEntry   *ebpf.Variable `ebpf:"unused_verdict_entry"`
-	VerdictMask          *ebpf.Variable `ebpf:"verdict_mask"`
-	WakeupBytes          *ebpf.Variable `ebpf:"wakeup_bytes"`
+	Adopted            *ebpf.Variable `ebpf:"adopted"`
+	AgentTgid          *ebpf.Variable `ebpf:"agent_tgid"`
+	CaptureSize        *ebpf.Variable `ebpf:"capture_size"`
+	DataRoom           *ebpf.Variable `ebpf:"data_room"`
+	IdStride           *ebpf.Variable `ebpf:"id_stride"`
+	OnlyIncludedPorts  *ebpf.Variable `ebpf:"only_included_ports"`
+	RingMask           *ebpf.Variable `ebpf:"ring_mask"`
+	TraceClients       *ebpf.Variable `ebpf:"trace_clients"`
+	TraceServers       *ebpf.Variable `ebpf:"trace_servers"`
+	TraceUdp           *ebpf.Variable `ebpf:"trace_udp"`
+	TraceUnix          *ebpf.Variable `ebpf:"trace_unix"`
+	UnusedCloseEvent   *ebpf.Variable `ebpf:"unused_close_event"`
+	UnusedCounter      *ebpf.Variable `ebpf:"unused_counter"`
+	UnusedDataEvent    *ebpf.Variable `ebpf:"unused_data_event"`
+	UnusedDatagramPeer *ebpf.Variable `ebpf:"unused_datagram_peer"`
+	UnusedEndEvent     *ebpf.Variable `ebpf:"unused_end_event"`
+	UnusedEventKind    *ebpf.Variable `ebpf:"unused_event_kind"`
+	UnusedExitEvent    *ebpf.Variable `ebpf:"unused_exit_event"`
+	UnusedLimit        *ebpf.Variable `ebpf:"unused_limit"`
+	UnusedLiveSocket   *ebpf.Variable `ebpf:"unused_live_socket"`
+	UnusedOpenEvent    *ebpf.Variable `ebpf:"unused_open_event"`
+	UnusedPortRule     *ebpf.Variable `ebpf:"unused_port_rule"`
+	UnusedProcessEvent *ebpf.Variable `ebpf:"unused_process_event"`
+	UnusedRole         *ebpf.Variable `ebpf:"unused_role"`
+	UnusedSide         *ebpf.Variable `ebpf:"unused_side"`
+	UnusedTransport    *ebpf.Variable `ebpf:"unused_transport"`
+	UnusedVerdict      *ebpf.Variable `ebpf:"unused_verdict"`
+	UnusedVerdictEntry *ebpf.Variable `ebpf:"unused_verdict_entry"`
+	VerdictMask        *ebpf.Variable `ebpf:"verdict_mask"`
+	WakeupBytes        *ebpf.Variable `ebpf:"wakeup_bytes"`
 }
 
 // bpfPrograms contains all programs after they have been loaded into the kernel.

@@ -20,13 +20,13 @@ static __always_inline struct connection *known_connection(struct socket_ref *re
 /* end_side tells once that no more bytes come on a side. */
 static __always_inline void end_side(struct connection *conn, __u8 side)
 {
-	__u8 flag = side == SIDE_SEND ? CONN_ENDED_SEND : CONN_ENDED_RECV;
+	__u8 *ended = side == SIDE_SEND ? &conn->ended[SIDE_SEND] : &conn->ended[SIDE_RECV];
 	struct end_event event = {};
 
-	if (conn->flags & (flag | CONN_IGNORED))
+	if (*ended || conn->ignored)
 		return;
-	conn->flags |= flag;
-	if (!(conn->flags & CONN_ANNOUNCED))
+	*ended = 1;
+	if (!conn->announced)
 		return;
 	event.header.conn = conn->id;
 	event.header.kind = EVENT_END;
@@ -43,7 +43,7 @@ static __always_inline void remove_connection(struct connection *conn, __u64 key
 {
 	struct close_event event = {};
 
-	if (conn->flags & CONN_ANNOUNCED) {
+	if (conn->announced) {
 		event.header.conn = conn->id;
 		event.header.kind = EVENT_CLOSE;
 		event.header.role = conn->role;
@@ -155,12 +155,13 @@ static __noinline int set_owner(struct connection *conn, struct sock *sk,
 	forget_verdict(conn);
 	conn->tgid = BPF_CORE_READ(task, tgid);
 	conn->start_ns = BPF_CORE_READ(task, group_leader, start_boottime);
-	conn->flags &= ~(CONN_IGNORED | CONN_ANNOUNCED);
+	conn->ignored = 0;
+	conn->announced = 0;
 	if (wanted(conn, sk, task)) {
 		announce(conn, sk);
 		return 0;
 	}
-	conn->flags |= CONN_IGNORED;
+	conn->ignored = 1;
 	count(COUNT_FILTERED, 1);
 	return 0;
 }
@@ -177,12 +178,12 @@ static __always_inline void place_start(struct connection *conn, struct sock *sk
 	if (state != TCP_SYN_SENT && state != TCP_ESTABLISHED && state != TCP_CLOSE_WAIT)
 		return;
 	conn->pos[SIDE_SEND] = BPF_CORE_READ(tp, write_seq);
-	conn->flags |= CONN_PLACED_SEND;
+	conn->placed[SIDE_SEND] = 1;
 	/* The peer's is known with its SYN. */
 	if (state != TCP_ESTABLISHED)
 		return;
 	conn->pos[SIDE_RECV] = BPF_CORE_READ(tp, copied_seq);
-	conn->flags |= CONN_PLACED_RECV;
+	conn->placed[SIDE_RECV] = 1;
 }
 
 /* enter_connection adds the socket to the map and tells user space. It returns
@@ -209,7 +210,7 @@ static __always_inline struct connection *enter_connection(struct socket_ref *re
 	fresh.family = BPF_CORE_READ(sk, __sk_common.skc_family);
 	fresh.last_side = SIDES;
 	if (fresh.transport == TRANSPORT_TCP && BPF_CORE_READ(sk, sk_protocol) == IPPROTO_TCP) {
-		fresh.flags = CONN_TCP_SOCK;
+		fresh.tcp_sock = 1;
 		if (role != ROLE_UNKNOWN)
 			place_start(&fresh, sk);
 	}

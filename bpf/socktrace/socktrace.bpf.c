@@ -28,7 +28,6 @@ const enum event_kind *unused_event_kind __attribute__((unused));
 const enum verdict *unused_verdict __attribute__((unused));
 const enum port_rule *unused_port_rule __attribute__((unused));
 const enum counter *unused_counter __attribute__((unused));
-const enum connection_flag *unused_connection_flag __attribute__((unused));
 const struct data_event *unused_data_event __attribute__((unused));
 const struct datagram_peer *unused_datagram_peer __attribute__((unused));
 const struct open_event *unused_open_event __attribute__((unused));
@@ -181,7 +180,7 @@ int trace_close_enter(struct sys_enter *ctx)
 	if (!socket_of_file(file, &ref))
 		return 0;
 	conn = known_connection(&ref);
-	if (conn && !(conn->flags & CONN_TCP_SOCK) && last_reference(file))
+	if (conn && !conn->tcp_sock && last_reference(file))
 		remove_connection(conn, (__u64)ref.sk);
 	return 0;
 }

@@ -288,7 +288,7 @@ func (t *Tracer) Connections(visit func(Connection)) error {
 func (c *bpfConnection) connection() Connection {
 	return Connection{
 		ID: c.Id, Sent: c.Bytes[SideSend], Received: c.Bytes[SideRecv],
-		Announced: c.Flags&uint8(bpfConnectionFlagCONN_ANNOUNCED) != 0,
+		Announced: c.Announced != 0,
 	}
 }
 

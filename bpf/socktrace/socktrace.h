@@ -192,20 +192,17 @@ struct connection {
 	__u32 tgid;	   /* the owner: who moved bytes last */
 	__u8 transport;
 	__u8 role;
-	__u8 flags; /* enum connection_flag */
 	__u8 family;
 	__u8 last_side; /* of the latest call */
-	__u8 _pad[7];
-};
-
-enum connection_flag {
-	CONN_ANNOUNCED = 1,   /* user space has its open_event */
-	CONN_IGNORED = 2,     /* left out by configuration */
-	CONN_PLACED_SEND = 4, /* pos[SIDE_SEND] is known */
-	CONN_PLACED_RECV = 8,
-	CONN_ENDED_SEND = 16, /* end_event sent for this side */
-	CONN_ENDED_RECV = 32,
-	CONN_TCP_SOCK = 64, /* the socket is a struct tcp_sock */
+	/* What is so is 1. A byte each: two CPUs that change bits of one word would undo
+	 * one another's change, and 5.10 has no atomic operation for it.
+	 */
+	__u8 announced; /* user space has its open_event */
+	__u8 ignored;	/* left out by configuration */
+	__u8 placed[2]; /* pos is known, by side */
+	__u8 ended[2];	/* end_event was sent, by side */
+	__u8 tcp_sock;	/* the socket is a struct tcp_sock */
+	__u8 _pad;
 };
 
 /* Value of the map processes. */

@@ -58,15 +58,14 @@ static __always_inline __u64 tcp_end(struct sock *sk, __u8 side, __u64 by_calls,
 /* place finds where in the byte stream a call's n bytes lie, and counts them. */
 static __always_inline __u64 place(struct connection *conn, struct sock *sk, __u8 side, __u64 n)
 {
-	__u8 flag = side == SIDE_SEND ? CONN_PLACED_SEND : CONN_PLACED_RECV;
+	__u8 *placed = side == SIDE_SEND ? &conn->placed[SIDE_SEND] : &conn->placed[SIDE_RECV];
 	__u64 *pos = side == SIDE_SEND ? &conn->pos[SIDE_SEND] : &conn->pos[SIDE_RECV];
 	__u64 *bytes = side == SIDE_SEND ? &conn->bytes[SIDE_SEND] : &conn->bytes[SIDE_RECV];
 	__u64 end = *pos + n;
 
-	if (conn->flags & CONN_TCP_SOCK)
-		end = tcp_end(sk, side, end, conn->flags & flag);
-	if (!(conn->flags & flag))
-		conn->flags |= flag;
+	if (conn->tcp_sock)
+		end = tcp_end(sk, side, end, *placed);
+	*placed = 1;
 	*pos = end;
 	*bytes += n;
 	return end - n;
@@ -84,7 +83,7 @@ static __always_inline __u64 when(struct connection *conn, struct sock *sk, __u8
 	__u64 ts = now;
 	__u64 t;
 
-	if (conn->flags & CONN_TCP_SOCK) {
+	if (conn->tcp_sock) {
 		if (side == SIDE_SEND) {
 			t = has_cast() ? CAST(tcp_sock, sk)->tcp_wstamp_ns :
 					 BPF_CORE_READ(tp, tcp_wstamp_ns);
@@ -172,7 +171,7 @@ static __always_inline bool begin(struct transfer *t, struct socket_ref *ref, __
 	t->queue_ns = 0;
 	t->pos = place(conn, ref->sk, side, n);
 	t->ts_ns = when(conn, ref->sk, side, &t->queue_ns);
-	if (conn->flags & CONN_IGNORED)
+	if (conn->ignored)
 		return false;
 	last_side = conn->last_side;
 	conn->last_side = side;
@@ -200,7 +199,7 @@ static __always_inline bool begin(struct transfer *t, struct socket_ref *ref, __
 	}
 	t->pos += t->skip;
 	t->len = n - t->skip;
-	if (!(conn->flags & CONN_ANNOUNCED) && !announce(conn, ref->sk)) {
+	if (!conn->announced && !announce(conn, ref->sk)) {
 		count(COUNT_RING_FULL_DATA, 1);
 		count(COUNT_RING_FULL_BYTES, t->len);
 		count(COUNT_MOVED_BYTES, t->len);

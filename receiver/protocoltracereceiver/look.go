@@ -52,16 +52,22 @@ func (r *protocolTrace) lost(c socktrace.Connection) {
 	}
 }
 
+// reconcileEvery is how many sweeps there are to a reconciliation that nothing asks for.
+const reconcileEvery = 6
+
 // reconcile has the workers forget the connections that the kernel side has removed
-// without their hearing of it. There are none unless a ring was full.
+// without their hearing of it: because a ring was full, or since the socket was
+// destroyed on one CPU while it was being announced on another. Each time it is done
+// twice, a sweep apart.
 func (r *protocolTrace) reconcile() error {
 	counters, err := r.tracer.Counters()
 	if err != nil {
 		return err
 	}
 	lost := counters[socktrace.RingFullOther]
+	r.sweeps++
 	again := r.unheard
-	r.unheard = lost != r.lostEvents
+	r.unheard = lost != r.lostEvents || r.sweeps%reconcileEvery == 0
 	r.lostEvents = lost
 	if !again && !r.unheard {
 		return nil

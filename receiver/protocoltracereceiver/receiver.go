@@ -62,7 +62,8 @@ type protocolTrace struct {
 	points struct{ sent, refused atomic.Uint64 } // of conn_stats
 
 	lostEvents uint64 // events of connections that found no room, when look last looked
-	unheard    bool   // some did since it looked before
+	unheard    bool   // some may have since it looked before
+	sweeps     int
 }
 
 // protocolNames returns the names that the option protocols takes.

@@ -121,21 +121,16 @@ func (c *collector) tracedConnections() int {
 			c.t.Fatal(err)
 		}
 		if info.Name == "connections" {
-			return countTraced(c.t, m, flagsOf(c.t, info))
+			return countTraced(c.t, m, ignoredOf(c.t, info))
 		}
 	}
 	c.t.Fatal("the collector holds no map of connections")
 	return 0
 }
 
-// ignoredFlag is where a connection's entry says that it is left out.
-type ignoredFlag struct {
-	offset uint32
-	bit    byte
-}
-
-// flagsOf reads the layout of the map's entries from its type information.
-func flagsOf(t *testing.T, info *ebpf.MapInfo) ignoredFlag {
+// ignoredOf returns where an entry of the map says that its connection is left out, by
+// the map's type information.
+func ignoredOf(t *testing.T, info *ebpf.MapInfo) int {
 	t.Helper()
 	id, ok := info.BTFID()
 	if !ok {
@@ -155,18 +150,17 @@ func flagsOf(t *testing.T, info *ebpf.MapInfo) ignoredFlag {
 		t.Fatal(err)
 	}
 	for _, member := range entry.Members {
-		if member.Name == "flags" {
-			// CONN_IGNORED of enum connection_flag.
-			return ignoredFlag{member.Offset.Bytes(), 2}
+		if member.Name == "ignored" {
+			return int(member.Offset.Bytes())
 		}
 	}
-	t.Fatalf("%v has no flags", entry)
-	return ignoredFlag{}
+	t.Fatalf("%v does not say what is ignored", entry)
+	return 0
 }
 
 // countTraced counts in batches: going from key to key starts over where a key is
 // removed meanwhile.
-func countTraced(t *testing.T, m *ebpf.Map, ignored ignoredFlag) int {
+func countTraced(t *testing.T, m *ebpf.Map, ignored int) int {
 	t.Helper()
 	n := 0
 	var cursor ebpf.MapBatchCursor
@@ -176,7 +170,7 @@ func countTraced(t *testing.T, m *ebpf.Map, ignored ignoredFlag) int {
 	for {
 		count, err := m.BatchLookup(&cursor, keys, values.Interface(), nil)
 		for i := range count {
-			if byte(values.Index(i).Index(int(ignored.offset)).Uint())&ignored.bit == 0 {
+			if values.Index(i).Index(ignored).Uint() == 0 {
 				n++
 			}
 		}

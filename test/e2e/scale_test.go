@@ -38,7 +38,7 @@ func resident(t *testing.T, pid int) float64 {
 // are in the map as well, marked as such.
 func (c *collector) awaitEmpty() {
 	c.t.Helper()
-	err := poll(45*time.Second, func() error { // The receiver looks for sockets that ended unseen every 10 s.
+	err := poll(90*time.Second, func() error { // The receiver looks for what ended unseen every 10 s, and at all every minute.
 		held, mapped := c.metric("protocol_trace_open_connections"), c.tracedConnections()
 		if held != 0 || mapped != 0 {
 			return fmt.Errorf("the receiver holds %.0f connections, the map %d", held, mapped)
