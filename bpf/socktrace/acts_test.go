@@ -367,7 +367,3 @@ func actTracefs() error {
 	}
 	return errors.Join(t.Attach(), t.Close())
 }
-
-func bytesOf(words []uint64) []byte {
-	return unsafe.Slice((*byte)(unsafe.Pointer(unsafe.SliceData(words))), len(words)*8)
-}
