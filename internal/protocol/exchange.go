@@ -13,6 +13,10 @@ type Exchange struct {
 	Request, Response Extent
 }
 
+// NoResponse is the error.type of a request whose connection ended, or that waited
+// for too long, without a response.
+const NoResponse = "no_response"
+
 // Latency is the time from the request's last byte to the response's last, 0
 // where one of them is missing or the response overtook the request's end.
 func (x *Exchange) Latency() int64 {

@@ -58,6 +58,8 @@ type Span struct {
 	// Protocol and ProtocolVersion are network.protocol.name and .version. An empty
 	// version is made from the columns major_version and minor_version, if any.
 	Protocol, ProtocolVersion string
+	// DBSystem is the value of db.system.name, for protocols of databases.
+	DBSystem string
 	// Scheme is the value of url.scheme, for protocols that have URLs.
 	Scheme string
 	// ServerName is the server.address where a name is known that says more than

@@ -22,7 +22,8 @@ type Config struct {
 	Protocols []string `mapstructure:"protocols"`
 	// CaptureSize is how many bytes of each call are copied.
 	CaptureSize int `mapstructure:"capture_size"`
-	// BodySize is how many bytes of each body the node's own tables keep.
+	// BodySize is how many bytes of each body, or of a command's arguments and its
+	// reply, the node's own tables keep.
 	BodySize int `mapstructure:"body_size"`
 	// KeepQueryValues leaves the values of URL queries as they are.
 	KeepQueryValues bool          `mapstructure:"keep_query_values"`

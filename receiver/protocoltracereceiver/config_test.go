@@ -62,7 +62,7 @@ func TestValidate(t *testing.T) {
 		name, message string
 		change        func(*Config)
 	}{
-		{"protocol", `protocols: unknown protocol "htp": must be one of http`, func(c *Config) { c.Protocols = []string{"htp"} }},
+		{"protocol", `protocols: unknown protocol "htp": must be one of http, redis`, func(c *Config) { c.Protocols = []string{"htp"} }},
 		{"capture", "capture_size: 70000: must be 0 to 65536 bytes", func(c *Config) { c.CaptureSize = 70000 }},
 		{"negative capture", "capture_size: -1", func(c *Config) { c.CaptureSize = -1 }},
 		{"body", "body_size: -1: must be 0 to 1048576 bytes", func(c *Config) { c.BodySize = -1 }},

@@ -25,6 +25,7 @@ import (
 	"github.com/puck-otel/puck/internal/protocol"
 	"github.com/puck-otel/puck/internal/protocol/all"
 	"github.com/puck-otel/puck/internal/protocol/http1"
+	"github.com/puck-otel/puck/internal/protocol/redis"
 	"github.com/puck-otel/puck/internal/table/otlp"
 )
 
@@ -87,7 +88,7 @@ func (r *protocolTrace) protocols() []protocol.Protocol {
 		BodyBytes:       r.config.BodySize,
 		KeepQuery:       r.config.KeepQueryValues,
 		Route:           routeOf,
-	}})
+	}, Redis: redis.Config{ValueBytes: r.config.BodySize}})
 	if len(r.config.Protocols) == 0 {
 		return list
 	}

@@ -6,11 +6,13 @@ package all
 import (
 	"github.com/puck-otel/puck/internal/protocol"
 	"github.com/puck-otel/puck/internal/protocol/http1"
+	"github.com/puck-otel/puck/internal/protocol/redis"
 )
 
 // Config is the configuration of each protocol.
 type Config struct {
 	HTTP1 http1.Config
+	Redis redis.Config
 }
 
 // Protocols returns the protocols in the order in which a connection's first
@@ -18,5 +20,6 @@ type Config struct {
 func Protocols(c Config) []protocol.Protocol {
 	return []protocol.Protocol{
 		http1.New(c.HTTP1),
+		redis.New(c.Redis),
 	}
 }

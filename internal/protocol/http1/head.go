@@ -172,7 +172,7 @@ func (k *codec) folded(m *message, v []byte) {
 		m.coding(v)
 	case fieldKept:
 		if len(m.headers)+len(v) < maxHeaders {
-			m.headers = append(appendText(append(m.headers[:len(m.headers)-1], ' '), v), '"')
+			m.headers = append(protocol.AppendText(append(m.headers[:len(m.headers)-1], ' '), v), '"')
 		}
 	}
 }

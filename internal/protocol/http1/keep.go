@@ -7,7 +7,6 @@ import (
 	"compress/gzip"
 	"io"
 	"slices"
-	"unicode/utf8"
 
 	"github.com/puck-otel/puck/internal/protocol"
 )
@@ -37,13 +36,13 @@ func (k *codec) keepHeader(d protocol.Direction, m *message, line []byte) {
 // there already is joined to the first one's, as RFC 9110 section 5.3 allows.
 func appendField(b, name, v []byte) []byte {
 	var room [128]byte
-	key := append(appendText(append(room[:0], '"'), name), `":"`...)
+	key := append(protocol.AppendText(append(room[:0], '"'), name), `":"`...)
 	at := bytes.Index(b, key)
 	if at != 0 && (at < 0 || b[at-1] != ',') {
 		if len(b) > 0 {
 			b = append(b, ',')
 		}
-		return append(appendText(append(b, key...), v), '"')
+		return append(protocol.AppendText(append(b, key...), v), '"')
 	}
 	end := at + len(key)
 	for end < len(b) && b[end] != '"' {
@@ -52,30 +51,7 @@ func appendField(b, name, v []byte) []byte {
 		}
 		end++
 	}
-	return slices.Insert(b, min(end, len(b)), appendText([]byte(", "), v)...)
-}
-
-// appendText appends s as the inside of a JSON string.
-func appendText(b, s []byte) []byte {
-	const digits = "0123456789abcdef"
-	for len(s) > 0 {
-		c := s[0]
-		switch {
-		case c == '"' || c == '\\':
-			b = append(b, '\\', c)
-		case c < ' ':
-			b = append(b, '\\', 'u', '0', '0', digits[c>>4], digits[c&15])
-		case c < utf8.RuneSelf:
-			b = append(b, c)
-		default:
-			r, n := utf8.DecodeRune(s)
-			b = utf8.AppendRune(b, r)
-			s = s[n:]
-			continue
-		}
-		s = s[1:]
-	}
-	return b
+	return slices.Insert(b, min(end, len(b)), protocol.AppendText([]byte(", "), v)...)
 }
 
 // keepBody adds to the body kept the first n bytes behind data's beginning, as

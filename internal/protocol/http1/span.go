@@ -18,10 +18,6 @@ var errorTypes = func() (texts [1000]string) {
 	return texts
 }()
 
-// noResponse is the error.type of a request whose connection ended, or that
-// waited for too long, without a response.
-const noResponse = "no_response"
-
 // span makes a span by the semantic conventions for HTTP. Its name follows from the
 // columns.
 func span(r *Record, s *table.Span) {
@@ -47,7 +43,7 @@ func span(r *Record, s *table.Span) {
 	case status >= least && int(status) < len(errorTypes):
 		s.Failed, s.ErrorType = true, errorTypes[status]
 	case status == 0 && !r.truncated():
-		s.Failed, s.ErrorType = true, noResponse
+		s.Failed, s.ErrorType = true, protocol.NoResponse
 	}
 }
 

@@ -234,7 +234,7 @@ func TestSpan(t *testing.T) {
 		{protocol.Client, "404 Not Found", true, "404", true, "https"},
 		{protocol.Server, "404 Not Found", false, "", false, "http"},
 		{protocol.Server, "503 Busy", true, "503", false, "http"},
-		{protocol.Server, "", true, noResponse, false, "http"},
+		{protocol.Server, "", true, protocol.NoResponse, false, "http"},
 	} {
 		var got table.Span
 		e := protocol.NewEngine(protocol.Config{}, []protocol.Protocol{New(Config{

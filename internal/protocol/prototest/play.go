@@ -34,7 +34,7 @@ type row struct {
 	text      string // all of it
 	timeless  string // without times
 	truncated bool
-	answered  bool // it has a response
+	answered  bool // it has a response, or needs none
 	role      int64
 }
 
@@ -125,7 +125,7 @@ func (p *player) finish() []row {
 
 // format writes a row.
 func format(r *table.Row) row {
-	var out row
+	out := row{answered: r.Span.ErrorType != protocol.NoResponse}
 	var all, timeless []string
 	for i, c := range r.Schema.Columns {
 		v := r.Values[i]
@@ -137,8 +137,6 @@ func format(r *table.Row) row {
 			continue
 		case "truncated":
 			out.truncated = v.Num != 0
-		case "resp_status":
-			out.answered = v.Num != 0
 		}
 		text, isTime := formatValue(c, v)
 		if text == "" {

@@ -53,6 +53,7 @@ const (
 	KeyRequestSize    = string(semconv.HTTPRequestBodySizeKey)
 	KeyResponseSize   = string(semconv.HTTPResponseBodySizeKey)
 	KeyRPCStatusCode  = string(semconv.RPCResponseStatusCodeKey)
+	KeyDBSystem       = string(semconv.DBSystemNameKey)
 	KeyDBStatusCode   = string(semconv.DBResponseStatusCodeKey)
 )
 
@@ -73,6 +74,7 @@ func Keys() []string {
 		KeyProcessPath, KeyProcessCommand, KeyServerAddress, KeyServerPort, KeyClientAddress, KeyClientPort,
 		KeyPeerAddress, KeyPeerPort, KeyTransport, KeyNetworkType, KeyDirection, KeyProtocol, KeyProtocolVersion,
 		KeyTLS, KeyErrorType, KeyURLFull, KeyURLScheme, KeyURLPath, KeyURLQuery, KeyURLTemplate, KeyMethod,
-		KeyMethodOriginal, KeyStatusCode, KeyRoute, KeyRequestSize, KeyResponseSize, KeyRPCStatusCode, KeyDBStatusCode, KeyUPID, KeyRole, KeyServiceDerived,
+		KeyMethodOriginal, KeyStatusCode, KeyRoute, KeyRequestSize, KeyResponseSize, KeyRPCStatusCode, KeyDBSystem,
+		KeyDBStatusCode, KeyUPID, KeyRole, KeyServiceDerived,
 	}
 }

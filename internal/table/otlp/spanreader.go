@@ -151,6 +151,7 @@ const (
 	factVersion
 	factTransport
 	factScheme
+	factDBSystem
 	factErrorType
 	factMethodOriginal
 	factQuery
@@ -163,7 +164,7 @@ const (
 func (f fact) key() string {
 	return [lastFact]string{
 		"", KeyServerAddress, KeyServerPort, KeyClientAddress, KeyClientPort, KeyProtocol, KeyProtocolVersion,
-		KeyTransport, KeyURLScheme, KeyErrorType, KeyMethodOriginal, KeyURLQuery, KeyURLFull, KeyURLTemplate,
+		KeyTransport, KeyURLScheme, KeyDBSystem, KeyErrorType, KeyMethodOriginal, KeyURLQuery, KeyURLFull, KeyURLTemplate,
 	}[f]
 }
 
@@ -191,6 +192,8 @@ func readFact(key fact, v pcommon.Value, f *facts, text *spanText, s *table.Span
 			s.Transport = parseTransport(v.Str())
 		case factScheme:
 			f.scheme, s.Scheme = v.Str(), v.Str()
+		case factDBSystem:
+			s.DBSystem = v.Str()
 		case factErrorType:
 			s.ErrorType = v.Str()
 		case factMethodOriginal:

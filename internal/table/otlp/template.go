@@ -22,7 +22,7 @@ type template struct {
 type templateKey struct {
 	remoteAddr, serverAddr, clientAddr string
 	remotePort, serverPort, clientPort int64
-	protocol, version, scheme          string
+	protocol, version, scheme, system  string
 	transport                          table.Transport
 }
 
@@ -43,7 +43,7 @@ func (w *SpanWriter) putConnection(p *plan, row *table.Row, f *facts, a pcommon.
 	k := templateKey{
 		remoteAddr: p.str(row, table.RemoteAddr), remotePort: p.num(row, table.RemotePort),
 		serverAddr: f.serverAddr, serverPort: f.serverPort, clientAddr: f.clientAddr, clientPort: f.clientPort,
-		protocol: f.protocol, version: f.version, scheme: f.scheme, transport: f.transport,
+		protocol: f.protocol, version: f.version, scheme: f.scheme, system: row.Span.DBSystem, transport: f.transport,
 	}
 	t := w.templates.at(&k)
 	known := t.plan == p && t.key == k
@@ -70,6 +70,7 @@ func (p *plan) putCommon(row *table.Row, f *facts, a pcommon.Map) {
 	putStr(a, KeyProtocol, f.protocol)
 	putStr(a, KeyProtocolVersion, f.version)
 	putStr(a, KeyTransport, f.transport.String())
+	putStr(a, KeyDBSystem, row.Span.DBSystem)
 	if !p.ownScheme {
 		putStr(a, KeyURLScheme, f.scheme)
 	}
