@@ -112,13 +112,17 @@ func judge(s *stitcher, resp *item) verdict {
 		return early(s, resp)
 	}
 	req := s.Requests.At(0)
-	st.unsure = st.unsure || req.AfterLoss || req.Frame.afterCut || req.Frame.broken
+	gone := req.AfterLoss || req.Frame.afterCut || req.Frame.broken
+	st.unsure = st.unsure || gone
+	st.pipelined = st.pipelined || several && !lost
 	if !st.unsure {
-		st.pipelined = st.pipelined || several
 		return pair
 	}
-	if !lost && req.First <= resp.First && req.First > st.lastReply &&
-		(!st.pipelined || st.lastReply != 0 && req.First >= st.lastReply+quiet) {
+	alone := req.First > st.lastReply
+	if st.pipelined { // commands that are gone may be of the same pipeline
+		alone = !gone && st.lastReply != 0 && req.First >= st.lastReply+quiet
+	}
+	if !lost && alone && req.First <= resp.First {
 		st.unsure = false
 		return pair
 	}
