@@ -3,13 +3,16 @@
 package protocoltracereceiver
 
 import (
+	"maps"
 	"net/netip"
 	"testing"
 
 	"go.opentelemetry.io/collector/pdata/ptrace"
 
 	"github.com/puck-otel/puck/internal/protocol"
+	"github.com/puck-otel/puck/internal/protocol/all"
 	"github.com/puck-otel/puck/internal/protocol/http1"
+	"github.com/puck-otel/puck/internal/protocol/redis"
 	"github.com/puck-otel/puck/internal/table"
 	"github.com/puck-otel/puck/internal/table/otlp"
 )
@@ -18,11 +21,20 @@ import (
 // default. The route of a path is the path.
 func exported(t *testing.T, c protocol.Conn, local, remote, request string) ptrace.Span {
 	t.Helper()
-	span := ptrace.NewSpan()
+	return answered(c, local, remote, request, "HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n")
+}
+
+// answered is exported for a protocol and a response of any kind.
+func answered(c protocol.Conn, local, remote, request, response string) ptrace.Span {
+	var span ptrace.Span
 	w := otlp.NewSpanWriter(otlp.Options{}, [32]byte{1})
-	e := protocol.NewEngine(protocol.Config{}, []protocol.Protocol{http1.New(http1.Config{
-		Route: func(_ *protocol.Conn, path []byte) string { return string(path) },
-	})}, func(_ *protocol.Conn, r *table.Row) { w.Write(r, table.ID{}, span) })
+	e := protocol.NewEngine(protocol.Config{}, all.Protocols(all.Config{
+		HTTP1: http1.Config{Route: func(_ *protocol.Conn, path []byte) string { return string(path) }},
+		Redis: redis.Config{ValueBytes: 1024},
+	}), func(_ *protocol.Conn, r *table.Row) {
+		span = ptrace.NewSpan()
+		w.Write(r, table.ID{}, span)
+	})
 	c.Transport = protocol.TCP
 	c.Local, c.Remote = netip.MustParseAddrPort(local), netip.MustParseAddrPort(remote)
 	c.LocalAddr, c.RemoteAddr = c.Local.Addr().String(), c.Remote.Addr().String()
@@ -35,7 +47,7 @@ func exported(t *testing.T, c protocol.Conn, local, remote, request string) ptra
 		s.Data(side, protocol.Segment{Len: uint32(len(data)), Time: at, Data: []byte(data)})
 	}
 	play(side, 100, request)
-	play(1-side, 200, "HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n")
+	play(1-side, 200, response)
 	s.Close([2]protocol.End{}, 300)
 	return span
 }
@@ -105,5 +117,47 @@ func TestNameFollowsTheMethod(t *testing.T) {
 		if span.Name() != want[1] {
 			t.Errorf("%s: the name is %q, want %q", method, span.Name(), want[1])
 		}
+	}
+}
+
+// TestRedisSpan has all attributes that leave by default:
+// https://opentelemetry.io/docs/specs/semconv/db/redis/
+func TestRedisSpan(t *testing.T) {
+	const set = "*3\r\n$3\r\nset\r\n$4\r\nuser\r\n$6\r\nsecret\r\n"
+	for _, test := range []struct {
+		name, reply string
+		status      ptrace.StatusCode
+		code        any
+	}{
+		{"answered", "+OK\r\n", ptrace.StatusCodeUnset, nil},
+		{"refused", "-WRONGTYPE secret\r\n", ptrace.StatusCodeError, "WRONGTYPE"},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			span := answered(protocol.Conn{Role: protocol.Client}, "10.0.0.1:40000", "10.0.0.9:6379", set, test.reply)
+			want := map[string]any{
+				"db.system.name": "redis", "db.operation.name": "SET", "db.query.text": "SET ? ?",
+				"server.address": "10.0.0.9", "server.port": int64(6379), "client.address": "10.0.0.1", "client.port": int64(40000),
+				"network.peer.address": "10.0.0.9", "network.peer.port": int64(6379), "network.protocol.name": "redis", "network.transport": "tcp",
+			}
+			if test.code != nil {
+				want["db.response.status_code"], want["error.type"] = test.code, test.code
+			}
+			if got := span.Attributes().AsRaw(); !maps.Equal(got, want) {
+				t.Errorf("attributes %v, want %v", got, want)
+			}
+			if span.Name() != "SET" || span.Kind() != ptrace.SpanKindClient || span.Status().Code() != test.status || span.Status().Message() != "" ||
+				span.StartTimestamp() != 100 || span.EndTimestamp() != 200 {
+				t.Errorf("%q %v %v %q from %d to %d", span.Name(), span.Kind(), span.Status().Code(), span.Status().Message(), span.StartTimestamp(), span.EndTimestamp())
+			}
+		})
+	}
+}
+
+// TestRedisWithoutReply is an error: the connection ended first.
+func TestRedisWithoutReply(t *testing.T) {
+	span := answered(protocol.Conn{Role: protocol.Server}, "10.0.0.9:6379", "10.0.0.1:40000", "*2\r\n$5\r\nBLPOP\r\n$1\r\nq\r\n", "")
+	has(t, span, map[string]any{"error.type": "no_response", "db.response.status_code": nil, "client.address": "10.0.0.1"})
+	if span.Kind() != ptrace.SpanKindServer || span.Status().Code() != ptrace.StatusCodeError {
+		t.Errorf("%v %v", span.Kind(), span.Status().Code())
 	}
 }

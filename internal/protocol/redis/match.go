@@ -97,8 +97,8 @@ func head(data []byte, typ byte) (rest []byte, n int64, is protocol.Match) {
 // answers are simple strings that only Redis sends.
 var answers = [...]string{"+PONG\r\n", "+QUEUED\r\n", "+FULLRESYNC "}
 
-// errors are prefixes that only Redis sends. ERR is of POP3 and NATS too.
-var errors = map[string]bool{
+// prefixes are those of errors that only Redis sends. ERR is of POP3 and NATS too.
+var prefixes = map[string]bool{
 	"NOAUTH": true, "WRONGTYPE": true, "WRONGPASS": true, "NOPERM": true, "NOPROTO": true, "NOSCRIPT": true, "NOTBUSY": true,
 	"MOVED": true, "ASK": true, "TRYAGAIN": true, "CROSSSLOT": true, "CLUSTERDOWN": true, "MASTERDOWN": true, "LOADING": true,
 	"BUSY": true, "READONLY": true, "OOM": true, "MISCONF": true, "EXECABORT": true, "NOREPLICAS": true, "DENIED": true,
@@ -129,7 +129,7 @@ func matchReply(data []byte) protocol.Match {
 	case typeError:
 		word, _, found := bytes.Cut(data[1:min(len(data), maxCode)], []byte(" "))
 		switch {
-		case errors[string(word)] && found:
+		case prefixes[string(word)] && found:
 			return protocol.IsResponse
 		case len(data) < maxCode && !found && n == 0 && len(bytes.Trim(word, "ABCDEFGHIJKLMNOPQRSTUVWXYZ")) == 0:
 			return protocol.Maybe

@@ -21,6 +21,8 @@ const (
 	quiet = int64(500 * time.Millisecond)
 	// maxEarly bounds the replies that wait for their commands.
 	maxEarly = 64
+	// maxConfirmed is about how much text of the replies to one command is kept.
+	maxConfirmed = 4 << 10
 )
 
 // verdict is what becomes of a reply.
@@ -200,7 +202,7 @@ func (s *state) confirm(req *message, resp *item) bool {
 	if s.confirmed++; s.confirmed >= s.expected {
 		return true
 	}
-	if len(m.text) > 0 && len(s.text) < maxValues {
+	if len(m.text) > 0 && len(s.text) < maxConfirmed {
 		if len(s.text) == 0 {
 			s.text = append(s.text, '[')
 		}
