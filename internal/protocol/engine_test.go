@@ -40,7 +40,7 @@ var lines = table.New("lines", "Lines of the tests' protocol.", protocol.Columns
 
 func newLines(title string, first byte) protocol.Spec[line, record, shared] {
 	return protocol.Spec[line, record, shared]{
-		Title: title, Table: lines, Capture: 1000, Pending: 8,
+		Title: title, Table: lines, Capture: 10_000, Pending: 8,
 		Match: func(_ *protocol.Conn, dir protocol.Direction, data []byte) protocol.Match {
 			switch {
 			case data[0] != first:
@@ -166,8 +166,8 @@ func TestInterleaved(t *testing.T) {
 	r.data(protocol.Recv, "#r3 C\n#p push\n#r1")
 	r.data(protocol.Recv, " A\n#r2 B\n")
 	r.want(t, "c=C", "ppush", "a=A", "b=B")
-	if got := r.stream.Verdict(); got != 1000 {
-		t.Errorf("Verdict is %d, want the protocol's 1000", got)
+	if got := r.stream.Verdict(); got != 10_000 {
+		t.Errorf("Verdict is %d, want the protocol's 10000", got)
 	}
 }
 

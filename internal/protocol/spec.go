@@ -110,7 +110,8 @@ type Spec[Frame, Record, State any] struct {
 	Size func(f *Frame) int
 	// Stitch takes frames out of the queues and emits records.
 	Stitch func(s *Stitcher[Frame, Record, State])
-	// Capture is how many bytes of each call the protocol needs, 0 for the default.
+	// Capture is how many bytes of each call the protocol needs, if it is more than the
+	// engine's default.
 	Capture int
 	// Pending bounds the frames that wait in each queue; 0 means 1024. A connection
 	// that exceeds it is given up.

@@ -71,8 +71,8 @@ func (s *Stream) Verdict() int {
 	switch {
 	case s.ignored:
 		return 0
-	case s.protocol >= 0 && s.engine.protocols[s.protocol].capture() > 0:
-		return s.engine.protocols[s.protocol].capture()
+	case s.protocol >= 0:
+		return max(s.engine.config.Capture, s.engine.protocols[s.protocol].capture())
 	}
 	return s.engine.config.Capture
 }

@@ -17,9 +17,12 @@ import (
 // reply has the right one, and a row without one says why.
 func TestEveryLossIsCounted(t *testing.T) {
 	const connections, each = 16, 600
-	for _, pipeline := range []int{1, 5} {
+	for _, client := range []struct {
+		name             string
+		pipeline, window int
+	}{{"one at a time", 1, 0}, {"five at a time", 5, 0}, {"never more than five", 1, 5}} {
 		for _, permille := range []int{0, 1, 50, 500} {
-			t.Run(fmt.Sprintf("%d at a time, %d of 1000 lost", pipeline, permille), func(t *testing.T) {
+			t.Run(fmt.Sprintf("%s, %d of 1000 lost", client.name, permille), func(t *testing.T) {
 				random := rand.New(rand.NewPCG(1, uint64(permille)))
 				var right, wrong, incomplete int
 				e := protocol.NewEngine(protocol.Config{}, []protocol.Protocol{redis.New(redis.Config{ValueBytes: 256})},
@@ -38,7 +41,7 @@ func TestEveryLossIsCounted(t *testing.T) {
 					})
 				seen := 0
 				for range connections {
-					seen += playLossy(e, random, permille, each, pipeline)
+					seen += playLossy(e, random, permille, each, client.pipeline, client.window)
 				}
 				if right+wrong+incomplete != seen {
 					t.Errorf("%d rows of %d commands", right+wrong+incomplete, seen)
@@ -74,9 +77,9 @@ func reply(n int) string {
 }
 
 // playLossy plays commands on one connection, each of which and each reply is a read of
-// its own, and returns how many commands were not lost. Every tenth pipeline comes after a
-// while.
-func playLossy(e *protocol.Engine, random *rand.Rand, permille, commands, pipeline int) (seen int) {
+// its own, and returns how many commands were not lost. The replies are behind by as many
+// as window says. Every tenth pipeline comes after a while.
+func playLossy(e *protocol.Engine, random *rand.Rand, permille, commands, pipeline, window int) (seen int) {
 	s := e.Open(&protocol.Conn{Role: protocol.Client, Transport: protocol.TCP, Start: [2]uint64{1, 1}})
 	pos, now := [2]uint64{1, 1}, int64(1)
 	send := func(side protocol.Side, data []byte) bool {
@@ -88,18 +91,25 @@ func playLossy(e *protocol.Engine, random *rand.Rand, permille, commands, pipeli
 		pos[side] += uint64(len(data))
 		return !lost
 	}
+	answered := 1
 	for n := 1; n <= commands; n += pipeline {
 		for i := n; i < n+pipeline; i++ {
 			if send(protocol.Send, words("GET", fmt.Sprint(i))) {
 				seen++
 			}
 		}
-		for i := n; i < n+pipeline; i++ {
-			send(protocol.Recv, []byte(reply(i)))
+		for ; answered < n+pipeline-window; answered++ {
+			send(protocol.Recv, []byte(reply(answered)))
 		}
 		if n/pipeline%10 == 9 {
+			for ; answered < n+pipeline; answered++ {
+				send(protocol.Recv, []byte(reply(answered)))
+			}
 			now += int64(1e9)
 		}
+	}
+	for ; answered <= commands; answered++ {
+		send(protocol.Recv, []byte(reply(answered)))
 	}
 	s.Close([2]protocol.End{{Pos: pos[0], Last: now}, {Pos: pos[1], Last: now}}, now)
 	return seen

@@ -228,7 +228,7 @@ var words = map[string]bool{
 // middle of. The elements of a reply look like replies: stitch knows.
 func resync(dir protocol.Direction, data []byte) int {
 	for at := 0; at < len(data); {
-		is := protocol.No
+		var is protocol.Match
 		if dir == protocol.Response {
 			is = begins(data[at:])
 		} else {

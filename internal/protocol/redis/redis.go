@@ -15,8 +15,9 @@ type Config struct {
 	// ValueBytes is how many bytes to keep of a command's arguments, and as many of
 	// its reply. It is cut at 64 KiB.
 	ValueBytes int
-	// Capture is how many bytes of each call the kernel copies, 0 for the engine's
-	// default.
+	// Capture is how many bytes of each call the kernel copies, if it is more than the
+	// engine's default. Default 16 KiB: as much as Redis reads in a call, so that no
+	// command of a pipeline is missing.
 	Capture int
 }
 
@@ -49,6 +50,9 @@ type codec struct {
 // New returns the protocol.
 func New(c Config) protocol.Protocol {
 	k := &codec{values: min(c.ValueBytes, maxValues)}
+	if c.Capture <= 0 {
+		c.Capture = 16 << 10
+	}
 	return protocol.Spec[message, Record, state]{
 		Title: "redis", Table: Table, Capture: c.Capture,
 		Match: match, Parse: k.parse, Resync: resync, Turn: turn, Size: size, Stitch: stitch,
@@ -156,6 +160,8 @@ type state struct {
 	resp3       bool
 	monitor     bool
 	pipelined   bool  // a command was seen to begin before the reply to the one before
+	windowed    bool  // a command was sent between the replies to a pipeline
+	drained     uint8 // how often all was answered before the next command
 	unsure      bool  // replies cannot be told apart until none is outstanding
 	subscribed  int64 // channels and patterns
 	shards      int64

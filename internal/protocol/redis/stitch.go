@@ -19,6 +19,8 @@ const (
 	// quiet is after how long without a reply none is outstanding that answers a
 	// command that was lost.
 	quiet = int64(500 * time.Millisecond)
+	// enough is how often a client must be seen to wait for all replies.
+	enough = 3
 	// maxEarly bounds the replies that wait for their commands.
 	maxEarly = 64
 	// maxConfirmed is about how much text of the replies to one command is kept.
@@ -55,6 +57,9 @@ func stitch(s *stitcher) {
 		case pair:
 			s.State.lastReply = resp.Last
 			answer(s, resp)
+			if s.Requests.Len() == 0 && s.Requests.Open() == nil {
+				s.State.drained = min(s.State.drained+1, enough)
+			}
 		}
 		s.Responses.Pop()
 	}
@@ -103,7 +108,8 @@ func push(s *stitcher, resp *item) bool {
 // the rest of a reply may look like replies of its own, and it is not known which
 // commands they answer: all that came before are given up, until a command is sent when
 // none can be outstanding. That is any that follows a reply, if the client waits for
-// each, and else one after a while without replies.
+// each, or was seen to wait for all that it had sent; and else one after a while without
+// replies.
 func judge(s *stitcher, resp *item) verdict {
 	st := s.State
 	// The client sent a command since, so that it did not wait, or a reply is missing.
@@ -116,13 +122,16 @@ func judge(s *stitcher, resp *item) verdict {
 	req := s.Requests.At(0)
 	gone := req.AfterLoss || req.Frame.afterCut || req.Frame.broken
 	st.unsure = st.unsure || gone
-	st.pipelined = st.pipelined || several && !lost
+	// Of a client that waits, one lost reply leaves two commands.
+	st.pipelined = st.pipelined || several && (!lost || s.Requests.Len() > 2 && s.Requests.At(2).First < resp.First)
 	if !st.unsure {
+		newest := s.Requests.At(s.Requests.Len() - 1)
+		st.windowed = st.windowed || st.lastReply != 0 && req.First < st.lastReply && newest.First > st.lastReply
 		return pair
 	}
 	alone := req.First > st.lastReply
 	if st.pipelined { // commands that are gone may be of the same pipeline
-		alone = !gone && st.lastReply != 0 && req.First >= st.lastReply+quiet
+		alone = !gone && st.lastReply != 0 && (req.First >= st.lastReply+quiet || alone && !st.windowed && st.drained >= enough)
 	}
 	if !lost && alone && req.First <= resp.First {
 		st.unsure = false
@@ -227,7 +236,8 @@ func (s *state) follow(req, resp *message) {
 		s.monitor = s.monitor || resp.ok
 	case "RESET":
 		if resp.code == "" {
-			*s = state{levels: s.levels, cut: s.cut, broken: s.broken, pipelined: s.pipelined, lastReply: s.lastReply, db: "0"}
+			*s = state{levels: s.levels, cut: s.cut, broken: s.broken, pipelined: s.pipelined,
+				windowed: s.windowed, drained: s.drained, lastReply: s.lastReply, db: "0"}
 		}
 	}
 }

@@ -2,6 +2,7 @@
 #
 # Talks to a Redis server over RESP2: python3 redis_client.py PORT
 import sys
+import time
 
 import redis
 
@@ -19,7 +20,12 @@ with r.pipeline(transaction=False) as p:
     for i in range(50):
         p.rpush("py:list", i)
     p.execute()
-r.lrange("py:list", 0, -1)
+time.sleep(1)  # by now the collector asks for more of each call than the pipeline sends
+with r.pipeline(transaction=False) as p:
+    for i in range(50):
+        p.lpush("py:long", "x" * 200)
+    p.execute()
+assert len(r.lrange("py:long", 0, -1)) == 50
 r.set("py:big", "x" * 1000000)
 r.get("py:big")
 s = r.pubsub()
