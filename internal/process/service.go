@@ -35,7 +35,8 @@ func serviceOf(exe, comm, cwd string, arguments []byte) string {
 // their first argument.
 func isMultiCall(base string) bool {
 	switch base {
-	case "busybox", "toybox", "coreutils":
+	case "busybox", "toybox", "coreutils",
+		"redis-check-rdb", "redis-check-aof", "valkey-check-rdb", "valkey-check-aof": // Debian links redis-server to it
 		return true
 	}
 	return false

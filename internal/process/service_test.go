@@ -17,6 +17,7 @@ func TestServiceOf(t *testing.T) {
 		{"/usr/sbin/nginx", "nginx: master process /usr/sbin/nginx -g daemon off;", "nginx"},
 		{"/usr/lib/postgresql/15/bin/postgres", "postgres: walwriter ", "postgres"},
 		{"/usr/bin/curl", "curl|http://localhost/", "curl"},
+		{"/usr/bin/redis-check-rdb", "/usr/bin/redis-server 127.0.0.1:6379", "redis-server"},
 		{"/bin/busybox", "httpd|-f", "httpd"},
 		{"/bin/busybox", "sh|/srv/start.sh", "start"},
 		{"", "", "comm"},

@@ -70,6 +70,9 @@ func TestRedisCLI(t *testing.T) {
 		if strings.Contains(span.String(), "secret") {
 			t.Errorf("a value leaves: %s", span)
 		}
+		if span.Kind == ptrace.SpanKindServer && span.Service != "redis-server" {
+			t.Errorf("the server's name: %s", span)
+		}
 		switch span.Name {
 		case "SET":
 			compare(t, span, attrs{"db.query.text": "SET ? ?", "error.type": "-"})
