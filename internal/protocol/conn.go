@@ -43,7 +43,7 @@ type Conn struct {
 	ID        uint64 // unique while the agent runs
 	UPID      table.ID
 	Local     netip.AddrPort // zero for Unix
-	Remote    netip.AddrPort // zero for Unix
+	Remote    netip.AddrPort // zero for Unix, and for a UDP socket that is not connected
 	Role      Role           // the engine replaces UnknownRole once requests are seen
 	Transport Transport
 	Encrypted bool // the bytes were read above a TLS library
@@ -81,4 +81,19 @@ type Segment struct {
 	Time int64
 	// Data is valid until the call that hands it over returns.
 	Data []byte
+	// Peer is who a datagram came from or goes to, the zero value if that is not known:
+	// a socket may have many peers, none of which is Conn.Remote then. Streams have none.
+	Peer netip.AddrPort
+}
+
+// Peer is the other end of a datagram. The zero value says that it is not known.
+type Peer struct {
+	Addr string // the text form
+	Port uint16
+}
+
+// Matches reports whether both may be the same end: that one which is not known may
+// be any.
+func (p Peer) Matches(q Peer) bool {
+	return p.Port == q.Port && p.Addr == q.Addr || p == (Peer{}) || q == (Peer{})
 }

@@ -51,5 +51,6 @@
 // speak first (Match sees either direction), messages without an answer (Stitch
 // emits them at once), answers that never come ([Tick] and [Closed]), protocols
 // that end in another one ([Last], [Switch]), larger captures (Spec.Capture), and
-// datagrams (each ends where its segment ends).
+// datagrams (Spec.Datagrams: each ends where its segment ends, and its frame has a peer
+// of its own, from which the row's remote_addr and remote_port come).
 package protocol

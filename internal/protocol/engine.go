@@ -3,6 +3,7 @@
 package protocol
 
 import (
+	"hash/maphash"
 	"time"
 
 	"github.com/puck-otel/puck/internal/table"
@@ -73,6 +74,7 @@ type Engine struct {
 	streams   []*Stream
 	free      []*Stream
 	buffers   [][]byte
+	addresses addresses
 	stats     Stats
 }
 
@@ -81,6 +83,7 @@ type Engine struct {
 // each row and its connection; emit must not call the stream or the engine.
 func NewEngine(config Config, protocols []Protocol, emit func(*Conn, *table.Row)) *Engine {
 	e := &Engine{config: config.withDefaults(), protocols: protocols, emit: emit, intern: newIntern()}
+	e.addresses.seed = maphash.MakeSeed()
 	e.stats.Protocols = make([]Counters, len(protocols))
 	for i, p := range protocols {
 		e.runners = append(e.runners, p.newRunner(e, &e.stats.Protocols[i]))
@@ -104,7 +107,7 @@ func (e *Engine) Open(c *Conn) *Stream {
 		s = new(Stream)
 	}
 	*s = Stream{engine: e, conn: c, protocol: -1, index: len(e.streams)}
-	s.settled = !c.Joined && c.Role != UnknownRole
+	s.settled = !c.Joined && c.Role != UnknownRole || c.Transport == UDP // a datagram is whole
 	e.streams = append(e.streams, s)
 	e.stats.Opened++
 	return s

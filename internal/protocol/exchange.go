@@ -26,6 +26,18 @@ func (x *Exchange) Latency() int64 {
 	return x.Response.Last - x.Request.Last
 }
 
+// remote returns the other end's address and port: of a datagram its own, else those
+// that the socket is connected to.
+func (x *Exchange) remote() (addr string, port int64) {
+	switch {
+	case x.Request.Peer != Peer{}:
+		return x.Request.Peer.Addr, int64(x.Request.Peer.Port)
+	case x.Response.Peer != Peer{}:
+		return x.Response.Peer.Addr, int64(x.Response.Peer.Port)
+	}
+	return x.Conn.RemoteAddr, int64(x.Conn.Remote.Port())
+}
+
 // RequestTime is the time of the request's first byte.
 func RequestTime(x *Exchange) table.Time { return table.Time(x.Request.First) }
 
@@ -41,10 +53,10 @@ func Columns[R any](of func(*R) *Exchange, at func(*Exchange) table.Time, more .
 		table.Col("upid", "The traced process.",
 			func(r *R) table.ID { return of(r).Conn.UPID }).Is(table.General, table.UPID),
 		table.Col("remote_addr", "Address of the other end of the connection.",
-			func(r *R) string { return of(r).Conn.RemoteAddr }).Is(table.General, table.IPAddress).
+			func(r *R) string { addr, _ := of(r).remote(); return addr }).Is(table.General, table.IPAddress).
 			As("network.peer.address"),
 		table.Col("remote_port", "Port of the other end of the connection.",
-			func(r *R) int64 { return int64(of(r).Conn.Remote.Port()) }).Is(table.General, table.Port).
+			func(r *R) int64 { _, port := of(r).remote(); return port }).Is(table.General, table.Port).
 			As("network.peer.port"),
 		table.Col("local_addr", "Address of the traced process's end of the connection.",
 			func(r *R) string { return of(r).Conn.LocalAddr }).Is(table.General, table.IPAddress).

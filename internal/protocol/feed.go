@@ -81,6 +81,7 @@ func (s *Stream) step(h *half, d Direction, rest []byte, in *input, waited bool)
 			h.ext.First, h.ext.Queue = h.bufTime, h.queue
 		}
 		h.ext.Last, h.ext.AfterLoss = h.ext.First, h.lost
+		h.ext.Peer = in.peer
 	}
 	n, status, skip := s.session.parse(d, rest, in.gap, in.eof, in.time)
 	ends := status == Done || status == Skip || status == Last || status == Switch
@@ -191,15 +192,18 @@ func (s *Stream) lose(h *half, d Direction, why Loss) {
 	}
 }
 
-// invalid drops a frame that is not the protocol's, and gives the connection back
-// when there were too many.
+// invalid drops a frame that is not the protocol's, and with it all of a datagram, and
+// gives the connection back when there were too many.
 func (s *Stream) invalid(h *half, d Direction, rest []byte, in *input) []byte {
 	if !h.tentative {
 		h.faulty, h.skipped = true, 0
 		s.bad++
 	}
 	s.lose(h, d, LostInvalid)
-	if len(rest) > 0 {
+	if s.conn.Transport == UDP {
+		s.counters.LostBytes[LostInvalid] += uint64(len(rest) + in.gap)
+		rest, in.gap = nil, 0
+	} else if len(rest) > 0 {
 		rest = rest[1:]
 		s.counters.LostBytes[LostInvalid]++
 	} else {

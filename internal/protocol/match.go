@@ -67,7 +67,7 @@ func (s *Stream) hopeless() bool {
 func (s *Stream) ask(side Side, data []byte) (found int, maybe bool) {
 	dir := s.dir(side)
 	for i, p := range s.engine.protocols {
-		if s.tried&(1<<i) != 0 {
+		if s.tried&(1<<i) != 0 || s.conn.Transport == UDP && !p.SpeaksUDP() {
 			continue
 		}
 		is := Either

@@ -8,6 +8,7 @@ type Extent struct {
 	Last    int64  // time of the last byte
 	Missing uint64 // bytes of the frame that were not copied
 	Queue   uint32 // nanoseconds that the first byte lay in the socket's queue
+	Peer    Peer   // of a datagram
 	// AfterLoss says that bytes before the frame were lost, so that frames of the
 	// same direction may be missing before it.
 	AfterLoss bool
@@ -85,10 +86,20 @@ func (q *Queue[F]) Pop() {
 	q.n--
 }
 
-// Remove removes the complete frame with index i. The frames before it move, so
-// it costs as much as there are.
+// Remove removes the complete frame with index i. The frames before it or behind it
+// move, so it costs as much as the fewer of them are. A frame in progress stays where
+// it is, and so do those before it.
 func (q *Queue[F]) Remove(i int) {
 	q.release(q.At(i))
+	if !q.open && i > q.n/2 {
+		var zero F
+		for ; i < q.n-1; i++ {
+			*q.At(i) = *q.At(i + 1)
+		}
+		q.At(i).Frame, q.At(i).size = zero, 0 // it moved
+		q.n--
+		return
+	}
 	for ; i > 0; i-- {
 		*q.At(i) = *q.At(i - 1)
 	}

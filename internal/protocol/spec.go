@@ -110,6 +110,9 @@ type Spec[Frame, Record, State any] struct {
 	Size func(f *Frame) int
 	// Stitch takes frames out of the queues and emits records.
 	Stitch func(s *Stitcher[Frame, Record, State])
+	// Datagrams says that the protocol is spoken over UDP too. Parse is given a datagram
+	// at a time then, with EOF set, and Resync is not asked where the next one begins.
+	Datagrams bool
 	// Capture is how many bytes of each call the protocol needs, if it is more than the
 	// engine's default.
 	Capture int
@@ -127,6 +130,8 @@ const defaultPending = 1024
 type Protocol interface {
 	Name() string
 	Schema() *table.Schema
+	// SpeaksUDP reports whether the protocol is spoken over UDP.
+	SpeaksUDP() bool
 	match(c *Conn, dir Direction, data []byte) Match
 	capture() int
 	newRunner(e *Engine, counters *Counters) runner
@@ -137,6 +142,9 @@ func (s Spec[F, R, S]) Name() string { return s.Title }
 
 // Schema returns the schema of the protocol's rows.
 func (s Spec[F, R, S]) Schema() *table.Schema { return &s.Table.Schema }
+
+// SpeaksUDP returns Datagrams.
+func (s Spec[F, R, S]) SpeaksUDP() bool { return s.Datagrams }
 
 func (s Spec[F, R, S]) capture() int { return s.Capture }
 

@@ -56,6 +56,7 @@ type input struct {
 	time  int64
 	queue uint32
 	eof   bool
+	peer  Peer
 }
 
 // wild is the least jump that is no gap but a wrong position.
@@ -103,8 +104,8 @@ func (s *Stream) Data(side Side, seg Segment) {
 		in.gap = n
 	}
 	if s.conn.Transport == UDP {
-		in.eof = true
-		s.halves[side].seeking, s.halves[side].tentative = false, false
+		in.eof, in.peer = true, s.engine.peer(seg.Peer)
+		s.arrive(&s.halves[side], seg.Pos, in.end)
 		s.take(side, &in)
 		return
 	}
@@ -114,6 +115,22 @@ func (s *Stream) Data(side Side, seg Segment) {
 	}
 	if fresh {
 		s.take(side, &in)
+	}
+}
+
+// arrive notes that the datagram from pos to end came on a half. Whatever was before, it
+// begins a message. Two threads may hand theirs over in the other order, and each is
+// whole: so one that should have come before is not left out.
+func (s *Stream) arrive(h *half, pos, end uint64) {
+	h.seeking, h.tentative = false, false
+	if jump := int64(pos - h.next); h.started && jump > 0 && jump < wild {
+		h.lost = true
+		if s.counters != nil {
+			s.counters.LostBytes[LostGap] += uint64(jump)
+		}
+	}
+	if !h.started || int64(end-h.next) > 0 {
+		h.started, h.next = true, end
 	}
 }
 

@@ -100,6 +100,9 @@ type Info struct {
 	Field Field
 	// Sensitive columns carry user data: they stay on the node.
 	Sensitive bool
+	// List says that the text is a list, its elements parted by commas: in OTLP it is an
+	// array of strings.
+	List bool
 }
 
 // Schema is a table without the Go type of its records.
@@ -173,6 +176,9 @@ func (c Column[R]) Is(p Pattern, s Semantic) Column[R] { c.Pattern, c.Semantic =
 // Sensitive marks a column that carries user data, so that it stays on the node
 // unless the configuration says otherwise.
 func (c Column[R]) Sensitive() Column[R] { c.Info.Sensitive = true; return c }
+
+// List marks a column of text that is a list, its elements parted by commas.
+func (c Column[R]) List() Column[R] { c.Info.List = true; return c }
 
 // Table is a schema whose rows are made from records of type R.
 type Table[R any] struct {

@@ -53,6 +53,9 @@ func (w *worker) open(e *socktrace.OpenEvent) {
 		c.conn.LocalAddr = socktrace.Path(e)
 		c.conn.RemoteAddr = c.conn.LocalAddr
 	} else {
+		if c.conn.Transport == protocol.UDP && c.conn.Remote.Port() == 0 {
+			c.conn.Remote = netip.AddrPort{} // it is not connected
+		}
 		c.conn.LocalAddr = addrText(c.conn.Local)
 		c.conn.RemoteAddr = addrText(c.conn.Remote)
 	}

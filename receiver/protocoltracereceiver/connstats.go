@@ -98,7 +98,7 @@ func (w *worker) account(c *connection, total bytesMoved) *connSum {
 	more := bytesMoved{max(total.sent-c.counted.sent, 0), max(total.received-c.counted.received, 0)}
 	c.counted.sent += more.sent
 	c.counted.received += more.received
-	if w.receiver.metrics == nil || !w.wants(c) {
+	if w.receiver.metrics == nil || !w.wants(c) || !c.counts() {
 		return nil
 	}
 	sum := w.sums.of(w.key(c), c.owner)
@@ -109,6 +109,12 @@ func (w *worker) account(c *connection, total bytesMoved) *connSum {
 	sum.sent += more.sent
 	sum.received += more.received
 	return sum
+}
+
+// counts says whether the connection is one of conn_stats. Resolvers connect UDP sockets
+// for no more than the route to an address, and send nothing: those are none.
+func (c *connection) counts() bool {
+	return c.conn.Transport != protocol.UDP || c.counted.sent+c.counted.received > 0
 }
 
 // connSample are a worker's sums at one time.

@@ -162,6 +162,7 @@ func (r *protocolTrace) kernelConfig() socktrace.Config {
 		Rings:          rings,
 		MaxConnections: r.config.MaxConnections,
 		WakeupBytes:    min(wakeupBytes, r.config.RingBufferSize/4),
+		UDP:            slices.ContainsFunc(r.protocols(), protocol.Protocol.SpeaksUDP),
 		Unix:           r.config.UnixSockets,
 		Clients:        slices.Contains(r.config.Roles, roleClient),
 		Servers:        slices.Contains(r.config.Roles, roleServer),

@@ -173,7 +173,7 @@ func (w *worker) handle(raw []byte) {
 		return
 	}
 	switch e.Kind {
-	case socktrace.Data:
+	case socktrace.Data, socktrace.Datagram:
 		w.data(e)
 	case socktrace.Open:
 		w.open(e.Open)
@@ -208,9 +208,13 @@ func (w *worker) data(e *socktrace.Event) {
 		return
 	}
 	if w.wants(c) {
-		c.stream.Data(protocol.Side(d.Header.Side), protocol.Segment{
+		seg := protocol.Segment{
 			Pos: d.Pos, Len: d.Len, Queue: d.QueueNs, Time: w.receiver.clock.wall(d.Header.TsNs), Data: e.Payload,
-		})
+		}
+		if e.Kind == socktrace.Datagram {
+			seg.Peer = e.Peer
+		}
+		c.stream.Data(protocol.Side(d.Header.Side), seg)
 	}
 	w.judge(c)
 }

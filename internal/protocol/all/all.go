@@ -5,6 +5,7 @@ package all
 
 import (
 	"github.com/puck-otel/puck/internal/protocol"
+	"github.com/puck-otel/puck/internal/protocol/dns"
 	"github.com/puck-otel/puck/internal/protocol/http1"
 	"github.com/puck-otel/puck/internal/protocol/redis"
 )
@@ -13,6 +14,7 @@ import (
 type Config struct {
 	HTTP1 http1.Config
 	Redis redis.Config
+	DNS   dns.Config
 }
 
 // Protocols returns the protocols in the order in which a connection's first
@@ -21,5 +23,6 @@ func Protocols(c Config) []protocol.Protocol {
 	return []protocol.Protocol{
 		http1.New(c.HTTP1),
 		redis.New(c.Redis),
+		dns.New(c.DNS),
 	}
 }

@@ -14,6 +14,10 @@
 //	tick 60s                           nothing came up to that time
 //	close 6ms                          the connection was closed
 //	joined                             the connection is older than the agent
+//	udp                                each > and < is a datagram, of a UDP socket
+//	> 0ms "..." peer=192.0.2.9:4000    the other end of a datagram, whichever end is traced:
+//	                                   the socket is not connected then, and the rows
+//	                                   show remote_addr and remote_port
 //	lossless                           what follows of a lost read cannot be known
 //
 // Bytes are Go string literals; repeat=N behind one stands for N of it. Then
@@ -24,6 +28,7 @@ package prototest
 
 import (
 	"fmt"
+	"net/netip"
 	"os"
 	"strconv"
 	"strings"
@@ -48,6 +53,7 @@ type event struct {
 	at     time.Duration
 	data   string
 	len    int // bytes moved
+	peer   netip.AddrPort
 }
 
 // capture is a file.
@@ -56,6 +62,8 @@ type capture struct {
 	events []event
 	joined bool
 	intact bool // no read is to be lost
+	udp    bool
+	peers  bool // a datagram has one of its own
 	table  string
 	rows   []string
 }
@@ -91,8 +99,8 @@ func parse(text string) (*capture, error) {
 		if line == "" || line[0] == '#' {
 			continue
 		}
-		if line == "joined" || line == "lossless" {
-			c.joined, c.intact = c.joined || line == "joined", c.intact || line == "lossless"
+		if line == "joined" || line == "lossless" || line == "udp" {
+			c.joined, c.intact, c.udp = c.joined || line == "joined", c.intact || line == "lossless", c.udp || line == "udp"
 			continue
 		}
 		e, err := parseEvent(line)
@@ -100,6 +108,7 @@ func parse(text string) (*capture, error) {
 			return nil, fmt.Errorf("line %d: %w", n+1, err)
 		}
 		c.events = append(c.events, e)
+		c.peers = c.peers || e.peer.IsValid()
 	}
 	return c, nil
 }
@@ -163,11 +172,16 @@ func parseData(e event, rest string) (event, error) {
 			e.data += bytes
 		} else {
 			word, rest, _ = strings.Cut(rest, " ")
-			n, ok := strings.CutPrefix(word, "len=")
-			if !ok {
-				return e, fmt.Errorf("%q: want a string or len=", word)
+			name, value, _ := strings.Cut(word, "=")
+			switch name {
+			case "len":
+				length, err = strconv.Atoi(value)
+			case "peer":
+				e.peer, err = netip.ParseAddrPort(value)
+			default:
+				err = fmt.Errorf("%q: want a string, len= or peer=", word)
 			}
-			if length, err = strconv.Atoi(n); err != nil {
+			if err != nil {
 				return e, err
 			}
 		}

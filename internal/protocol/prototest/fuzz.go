@@ -4,6 +4,7 @@ package prototest
 
 import (
 	"encoding/binary"
+	"net/netip"
 	"path/filepath"
 	"testing"
 	"time"
@@ -43,9 +44,13 @@ func Fuzz(f *testing.F, protocols []protocol.Protocol, check func(protocol.Count
 			if err != nil {
 				f.Fatal(err)
 			}
-			f.Add(byte(0), encode(c.events))
-			f.Add(byte(1), encode(c.events))
-			f.Add(byte(2), encode(c.events))
+			how := byte(0)
+			if c.udp {
+				how = howUDP
+			}
+			for role := range byte(3) {
+				f.Add(how|role, encode(c.events))
+			}
 		}
 	}
 	f.Fuzz(func(t *testing.T, how byte, events []byte) {
@@ -58,6 +63,12 @@ func Fuzz(f *testing.F, protocols []protocol.Protocol, check func(protocol.Count
 		z.check(true)
 	})
 }
+
+// What the byte how says beside the role: its lowest two bits, of which 3 stands for 0.
+const (
+	howJoined = 1 << 2
+	howUDP    = 1 << 3 // with a peer in the upper half of an operation's byte
+)
 
 // encode returns the events as a fuzzed sequence. Long data is cut.
 func encode(events []event) []byte {
@@ -111,9 +122,13 @@ func newFuzzer(t *testing.T, protocols []protocol.Protocol, how byte) *fuzzer {
 
 // open opens the next connection.
 func (z *fuzzer) open() {
-	role := [...]protocol.Role{protocol.Client, protocol.Server, protocol.UnknownRole}[z.how%3]
+	role := [...]protocol.Role{protocol.Client, protocol.Server, protocol.UnknownRole, protocol.Client}[z.how&3]
 	z.pos = [2]uint64{}
-	z.stream = z.engine.Open(&protocol.Conn{Role: role, Joined: z.how&4 != 0, Transport: protocol.TCP})
+	transport := protocol.TCP
+	if z.how&howUDP != 0 {
+		transport = protocol.UDP
+	}
+	z.stream = z.engine.Open(&protocol.Conn{Role: role, Joined: z.how&howJoined != 0, Transport: transport})
 }
 
 // row checks what must hold of every row.
@@ -141,8 +156,12 @@ func (z *fuzzer) step(b []byte) []byte {
 		return nil
 	}
 	op, side, n := b[0]%(opCount<<1)&^1, protocol.Side(b[0]&1), int(binary.BigEndian.Uint16(b[1:]))
-	if z.how%3 == 1 {
+	if z.how&3 == 1 {
 		side = 1 - side
+	}
+	var peer netip.AddrPort
+	if z.how&howUDP != 0 && b[0]>>4 > 0 {
+		peer = netip.AddrPortFrom(netip.IPv6Loopback(), uint16(b[0]>>4))
 	}
 	b = b[3:]
 	z.now += int64(time.Millisecond)
@@ -154,7 +173,7 @@ func (z *fuzzer) step(b []byte) []byte {
 		if op == opSlice {
 			length *= 2
 		}
-		z.stream.Data(side, protocol.Segment{Pos: z.pos[side], Len: uint32(length), Time: z.now, Data: data})
+		z.stream.Data(side, protocol.Segment{Pos: z.pos[side], Len: uint32(length), Time: z.now, Data: data, Peer: peer})
 		z.pos[side] += uint64(length)
 	case opGap:
 		z.pos[side] += uint64(n)

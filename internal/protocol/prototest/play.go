@@ -38,12 +38,13 @@ type row struct {
 	role      int64
 }
 
-// newPlayer returns a player. With the role unknown, the engine is to find out
-// that the traced process is the client, or the server.
-func newPlayer(protocols []protocol.Protocol, client, known, joined bool) *player {
+// newPlayer returns a player of the capture's events, or others like them. With the role
+// unknown, the engine is to find out that the traced process is the client, or the server.
+func newPlayer(protocols []protocol.Protocol, c *capture, client, known bool) *player {
 	p := &player{client: client, now: base}
+	joined := c.joined && !c.udp
 	p.engine = protocol.NewEngine(protocol.Config{SkipBytes: 1}, protocols, func(_ *protocol.Conn, r *table.Row) {
-		p.rows = append(p.rows, format(r))
+		p.rows = append(p.rows, format(r, c.peers))
 	})
 	here, there := netip.MustParseAddrPort("192.0.2.1:40000"), netip.MustParseAddrPort("192.0.2.2:80")
 	p.conn = &protocol.Conn{Role: protocol.Client, Transport: protocol.TCP, Joined: joined, Local: here, Remote: there}
@@ -57,7 +58,16 @@ func newPlayer(protocols []protocol.Protocol, client, known, joined bool) *playe
 	if !known {
 		p.conn.Role = protocol.UnknownRole
 	}
-	p.conn.LocalAddr, p.conn.RemoteAddr = p.conn.Local.Addr().String(), p.conn.Remote.Addr().String()
+	if c.udp {
+		p.conn.Transport = protocol.UDP
+	}
+	if c.peers {
+		p.conn.Remote = netip.AddrPort{}
+	}
+	p.conn.LocalAddr = p.conn.Local.Addr().String()
+	if p.conn.Remote.IsValid() {
+		p.conn.RemoteAddr = p.conn.Remote.Addr().String()
+	}
 	if joined { // sequence numbers, of which no one says where the stream began
 		p.pos = [2]uint64{1 << 20, 1 << 30}
 	}
@@ -76,7 +86,7 @@ func (p *player) play(e event) {
 	}
 	switch e.kind {
 	case data:
-		seg := protocol.Segment{Pos: p.pos[side], Len: uint32(e.len), Time: p.now, Data: []byte(e.data)}
+		seg := protocol.Segment{Pos: p.pos[side], Len: uint32(e.len), Time: p.now, Data: []byte(e.data), Peer: e.peer}
 		p.pos[side] += uint64(e.len)
 		p.ends[side] = protocol.End{Pos: p.pos[side], Last: p.now}
 		if !p.skips || skip(&seg, p.stream.Skip(side)) {
@@ -123,8 +133,8 @@ func (p *player) finish() []row {
 	return p.rows
 }
 
-// format writes a row.
-func format(r *table.Row) row {
+// format writes a row, with its peer if asked to.
+func format(r *table.Row, peer bool) row {
 	out := row{answered: r.Span.ErrorType != protocol.NoResponse}
 	var all, timeless []string
 	for i, c := range r.Schema.Columns {
@@ -133,8 +143,12 @@ func format(r *table.Row) row {
 		case "trace_role":
 			out.role = v.Num
 			continue
-		case "upid", "remote_addr", "remote_port", "local_addr", "local_port", "encrypted":
+		case "upid", "local_addr", "local_port", "encrypted":
 			continue
+		case "remote_addr", "remote_port":
+			if !peer {
+				continue
+			}
 		case "truncated":
 			out.truncated = v.Num != 0
 		}

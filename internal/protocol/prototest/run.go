@@ -21,6 +21,8 @@ type Suite struct {
 	// lost any one read before, and must make its row the second time at the latest.
 	// Without it no reads are lost.
 	Probe string
+	// Datagrams are those of a probe over UDP, if they differ.
+	Datagrams string
 	// Update writes the rows seen to the captures.
 	Update bool
 }
@@ -52,20 +54,26 @@ func (s Suite) runOne(t *testing.T, c *capture) {
 		client, known bool
 	}{{"client", true, true}, {"server", false, true}, {"unknown client", true, false}, {"unknown server", false, false}} {
 		t.Run(as.name, func(t *testing.T) {
-			s.compare(t, c, s.run(c.events, as.client, as.known, c.joined), as.client)
+			s.compare(t, c, s.run(c, c.events, as.client, as.known), as.client)
 		})
+	}
+	if c.udp { // what a datagram is split into is none of it
+		if s.Probe != "" && !c.intact {
+			t.Run("lost", func(t *testing.T) { s.losses(t, c) })
+		}
+		return
 	}
 	t.Run("one byte", func(t *testing.T) {
 		var events []event
 		for _, e := range c.events {
 			events = append(events, bytewise(e)...)
 		}
-		s.compare(t, c, s.run(events, true, true, c.joined), true)
-		s.compare(t, c, s.run(events, false, true, c.joined), false)
+		s.compare(t, c, s.run(c, events, true, true), true)
+		s.compare(t, c, s.run(c, events, false, true), false)
 	})
 	t.Run("skipped", func(t *testing.T) {
 		for _, client := range []bool{true, false} {
-			p := newPlayer(s.Protocols, client, true, c.joined)
+			p := newPlayer(s.Protocols, c, client, true)
 			p.skips = true
 			for _, e := range c.events {
 				p.play(e)
@@ -79,9 +87,9 @@ func (s Suite) runOne(t *testing.T, c *capture) {
 	}
 }
 
-// run plays the events and returns the rows.
-func (s Suite) run(events []event, client, known, joined bool) []row {
-	p := newPlayer(s.Protocols, client, known, joined)
+// run plays the events, on a connection like the capture's, and returns the rows.
+func (s Suite) run(c *capture, events []event, client, known bool) []row {
+	p := newPlayer(s.Protocols, c, client, known)
 	for _, e := range events {
 		p.play(e)
 	}
@@ -142,7 +150,7 @@ func (s Suite) splits(t *testing.T, c *capture) {
 			first.data, first.len = e.data[:at], at
 			second.data, second.len = e.data[at:], e.len-at
 			events := slices.Concat(c.events[:i], []event{first, second}, c.events[i+1:])
-			s.compare(t, c, s.run(events, true, true, c.joined), true)
+			s.compare(t, c, s.run(c, events, true, true), true)
 		}
 	}
 }
@@ -151,15 +159,19 @@ func (s Suite) splits(t *testing.T, c *capture) {
 // one that is expected or say that it is truncated, and the probe must make its
 // row if the capture leaves the connection open and traced.
 func (s Suite) losses(t *testing.T, c *capture) {
-	probe, err := parse(s.Probe)
+	text := s.Probe
+	if c.udp && s.Datagrams != "" {
+		text = s.Datagrams
+	}
+	probe, err := parse(text)
 	if err != nil {
 		t.Fatalf("probe: %v", err)
 	}
 	var known []string
-	for _, r := range s.run(c.events, true, true, c.joined) {
+	for _, r := range s.run(c, c.events, true, true) {
 		known = append(known, r.timeless)
 	}
-	want := s.run(probe.events, true, true, false)[0].timeless
+	want := s.run(&capture{udp: c.udp, peers: c.peers}, probe.events, true, true)[0].timeless
 	known = append(known, want)
 	open, last := !s.ends(c), time.Duration(0)
 	for _, e := range c.events {
@@ -175,14 +187,14 @@ func (s Suite) losses(t *testing.T, c *capture) {
 		for _, client := range []bool{true, false} {
 			lost := event{kind: gap, server: e.server, len: e.len}
 			events := slices.Concat(c.events[:i], []event{lost}, c.events[i+1:])
-			s.lossy(t, i, events, probe.events, client, open, last, known, want)
+			s.lossy(t, c, i, events, probe.events, client, open, last, known, want)
 		}
 	}
 }
 
 // ends reports whether the capture ends with the connection given up.
 func (s Suite) ends(c *capture) bool {
-	p := newPlayer(s.Protocols, true, true, c.joined)
+	p := newPlayer(s.Protocols, c, true, true)
 	for _, e := range c.events {
 		p.play(e)
 	}
@@ -190,9 +202,9 @@ func (s Suite) ends(c *capture) bool {
 }
 
 // lossy plays events that lack the read with index i, then the probe.
-func (s Suite) lossy(t *testing.T, i int, events, probe []event, client, open bool, last time.Duration, known []string, want string) {
+func (s Suite) lossy(t *testing.T, c *capture, i int, events, probe []event, client, open bool, last time.Duration, known []string, want string) {
 	t.Helper()
-	p := newPlayer(s.Protocols, client, true, true)
+	p := newPlayer(s.Protocols, &capture{joined: true, udp: c.udp, peers: c.peers}, client, true)
 	for _, e := range events {
 		p.play(e)
 	}
@@ -210,7 +222,7 @@ func (s Suite) lossy(t *testing.T, i int, events, probe []event, client, open bo
 			t.Fatalf("read %d lost: a row that is neither expected nor truncated:\n%s", i+1, r.text)
 		}
 	}
-	if open && (len(rows) == 0 || rows[len(rows)-1].timeless != want) {
+	if open && !slices.ContainsFunc(rows, func(r row) bool { return r.timeless == want }) {
 		t.Fatalf("read %d lost: no row of the probe, but %d rows: %v", i+1, len(rows), rows)
 	}
 }
@@ -227,7 +239,7 @@ func (s Suite) update(t *testing.T, path string, c *capture) {
 func (s Suite) withRows(c *capture) string {
 	c.rows, c.table = nil, s.Protocols[0].Schema().Name
 	text := strings.TrimRight(c.text, "\n") + "\n-- " + c.table + " --\n"
-	for _, r := range s.run(c.events, true, true, c.joined) {
+	for _, r := range s.run(c, c.events, true, true) {
 		c.rows = append(c.rows, r.text)
 		text += r.text + "\n"
 	}

@@ -167,7 +167,7 @@ func (p *plan) readLog(src plog.LogRecord, upid table.ID, row *table.Row) {
 		before = i
 		if k := p.keys[i].step; k != absent {
 			st := &p.steps[k]
-			read(v, st.typ, &row.Values[st.column])
+			read(v, st, &row.Values[st.column])
 		}
 	}
 }

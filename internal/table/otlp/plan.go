@@ -23,6 +23,7 @@ type step struct {
 	typ    table.Type
 	field  table.Field
 	key    string
+	list   bool
 }
 
 // known is a key that a reader knows: of a column, of a fact, or of both.
@@ -85,7 +86,7 @@ func newPlan(s *table.Schema, o Options) *plan {
 			continue
 		}
 		p.hasTarget = p.hasTarget || c.Field == table.HTTPTarget
-		st := step{column: i, typ: c.Type, field: c.Field, key: c.Attribute}
+		st := step{column: i, typ: c.Type, field: c.Field, key: c.Attribute, list: c.List}
 		p.steps = append(p.steps, st)
 		// A second column of the field is not what the template goes by.
 		if (c.Field == table.RemoteAddr || c.Field == table.RemotePort) && p.at[c.Field] == i {

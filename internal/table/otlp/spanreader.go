@@ -68,7 +68,7 @@ func (r *SpanReader) Read(src ptrace.Span, schema *table.Schema, upid table.ID, 
 		before = i
 		if k := p.keys[i].step; k != absent {
 			st := &p.steps[k]
-			if read(v, st.typ, &row.Values[st.column]) {
+			if read(v, st, &row.Values[st.column]) {
 				r.seen[st.column] = true
 			}
 		}
@@ -104,9 +104,13 @@ func readSpan(src ptrace.Span, f *facts, row *table.Row) {
 }
 
 // read sets the cell to an attribute's value, if that is of the column's type.
-func read(v pcommon.Value, t table.Type, cell *table.Value) bool {
-	switch t {
+func read(v pcommon.Value, st *step, cell *table.Value) bool {
+	switch st.typ {
 	case table.String:
+		if st.list && v.Type() == pcommon.ValueTypeSlice {
+			cell.Str = joinList(v.Slice())
+			return true
+		}
 		if v.Type() == pcommon.ValueTypeStr {
 			cell.Str = v.Str()
 			return true
@@ -136,6 +140,20 @@ func read(v pcommon.Value, t table.Type, cell *table.Value) bool {
 		}
 	}
 	return false
+}
+
+// joinList undoes what putList did. What is no text is an empty element.
+func joinList(list pcommon.Slice) string {
+	var b strings.Builder
+	for i, e := range list.All() {
+		if i > 0 {
+			b.WriteByte(',')
+		}
+		if e.Type() == pcommon.ValueTypeStr {
+			b.WriteString(e.Str())
+		}
+	}
+	return b.String()
 }
 
 // fact is a key that says more than its column, or has none.

@@ -256,7 +256,11 @@ func (w *SpanWriter) identify(s *table.Span, f *facts, dst ptrace.Span) {
 func put(a pcommon.Map, st *step, v *table.Value) {
 	switch st.typ {
 	case table.String:
-		putStr(a, st.key, v.Str)
+		if st.list {
+			putList(a, st.key, v.Str)
+		} else {
+			putStr(a, st.key, v.Str)
+		}
 	case table.Int64, table.Time64NS:
 		if v.Num != 0 {
 			a.PutInt(st.key, v.Num)
@@ -285,6 +289,18 @@ func putStr(a pcommon.Map, key, s string) {
 		s = valid(s)
 	}
 	a.PutStr(key, s)
+}
+
+// putList carries a list that is not empty.
+func putList(a pcommon.Map, key, list string) {
+	if list == "" {
+		return
+	}
+	elements := a.PutEmptySlice(key)
+	elements.EnsureCapacity(strings.Count(list, ",") + 1)
+	for e := range strings.SplitSeq(list, ",") {
+		elements.AppendEmpty().SetStr(valid(e))
+	}
 }
 
 // putField carries a column that the span itself may say. Where it does not say
