@@ -40,7 +40,7 @@ var lines = table.New("lines", "Lines of the tests' protocol.", protocol.Columns
 
 func newLines(title string, first byte) protocol.Spec[line, record, shared] {
 	return protocol.Spec[line, record, shared]{
-		Title: title, Table: lines, Capture: 10_000, Pending: 8,
+		Title: title, Table: lines, Capture: 10_000, Pending: 8, Datagrams: true,
 		Match: func(_ *protocol.Conn, dir protocol.Direction, data []byte) protocol.Match {
 			switch {
 			case data[0] != first:

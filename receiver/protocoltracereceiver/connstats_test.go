@@ -228,3 +228,33 @@ func TestReconcileForgetsWhatIsGone(t *testing.T) {
 	w.reconcile(map[uint64]struct{}{1: {}}, 1)
 	require.Len(t, w.conns, 1)
 }
+
+// TestUDPSocketsInConnStats has a server's socket, which is one row however many peers it
+// has, and sockets that resolvers connect to learn a route.
+func TestUDPSocketsInConnStats(t *testing.T) {
+	r := blindReceiver(t, 1)
+	w, p := r.workers[0], process42("resolver")
+	server := w.enter(1, p, protocol.Server)
+	server.conn.Transport, server.conn.Remote, server.conn.RemoteAddr = protocol.UDP, netip.AddrPort{}, ""
+	for id := range uint64(100) {
+		w.enter(id+2, p, protocol.Client).conn.Transport = protocol.UDP
+	}
+	sample := w.sample(map[uint64]bytesMoved{1: {1000, 500}})
+	require.Len(t, sample, 1)
+	for k, sum := range sample {
+		require.Equal(t, "", k.remoteAddr)
+		require.EqualValues(t, 1, sum.opened)
+		require.EqualValues(t, 1, sum.active)
+		require.Equal(t, bytesMoved{1000, 500}, sum.bytesMoved)
+	}
+	for id := range uint64(100) {
+		w.forget(id+2, bytesMoved{}, 2)
+	}
+	w.forget(1, bytesMoved{2000, 700}, 2)
+	sample = w.sample(nil)
+	require.Len(t, sample, 1)
+	for _, sum := range sample {
+		require.EqualValues(t, 1, sum.closed)
+		require.Equal(t, bytesMoved{2000, 700}, sum.bytesMoved)
+	}
+}

@@ -259,7 +259,7 @@ func TestSpans(t *testing.T) {
 
 func TestProbeStatus(t *testing.T) {
 	r := run(t, nil)
-	require.Equal(t, 21, r.logs.LogRecordCount())
+	require.Equal(t, 22, r.logs.LogRecordCount())
 	record := r.logs.AllLogs()[0].ResourceLogs().At(0).ScopeLogs().At(0).LogRecords().At(0)
 	require.Equal(t, "protocol_trace", str(t, record.Attributes(), "probe_status.source_connector"))
 }
