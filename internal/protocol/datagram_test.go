@@ -85,3 +85,16 @@ func TestStreamsAloneOverUDP(t *testing.T) {
 		t.Error("120 bytes are not enough to give it up")
 	}
 }
+
+// TestRoleOfAConnectedSocket is by who asks, and not by who connected.
+func TestRoleOfAConnectedSocket(t *testing.T) {
+	conn := socket()
+	conn.Role = protocol.Client
+	r := newRig(protocol.Config{}, conn, newLines("lines", '#'))
+	r.data(protocol.Recv, "#q1 a\n")
+	r.data(protocol.Send, "#r1 A\n")
+	r.want(t, "a=A")
+	if r.conn.Role != protocol.Server {
+		t.Errorf("the role is %d", r.conn.Role)
+	}
+}

@@ -66,6 +66,9 @@ func (s *Stream) hopeless() bool {
 // still turn up. It sets the connection's role where the bytes show it.
 func (s *Stream) ask(side Side, data []byte) (found int, maybe bool) {
 	dir := s.dir(side)
+	if s.conn.Transport == UDP {
+		dir = Either // a server may connect its socket too: who did says nothing
+	}
 	for i, p := range s.engine.protocols {
 		if s.tried&(1<<i) != 0 || s.conn.Transport == UDP && !p.SpeaksUDP() {
 			continue

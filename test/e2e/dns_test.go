@@ -228,6 +228,41 @@ func TestDNSExactCount(t *testing.T) {
 	}
 }
 
+// TestDNSUnconnected asks two servers from one socket that is connected to neither, under
+// the same ids. Its own port is known, so that no other traffic is traced.
+func TestDNSUnconnected(t *testing.T) {
+	one, two := dnsmasq(t), dnsmasq(t)
+	socket := must(net.ListenPacket("udp4", "127.0.0.1:0"))
+	defer socket.Close()
+	port := socket.LocalAddr().(*net.UDPAddr).Port
+	c := trace(t, ports(port))
+	if err := socket.SetDeadline(time.Now().Add(30 * time.Second)); err != nil {
+		t.Fatal(err)
+	}
+	const n = 100
+	buf := make([]byte, 512)
+	for i := range n {
+		for _, s := range []*server{one, two} {
+			if _, err := socket.WriteTo(must(loadQuery(i)), &net.UDPAddr{IP: net.IPv4(127, 0, 0, 1), Port: s.port}); err != nil {
+				t.Fatal(err)
+			}
+		}
+		for range 2 {
+			if _, _, err := socket.ReadFrom(buf); err != nil {
+				t.Fatal(err)
+			}
+		}
+	}
+	for _, s := range []*server{one, two} {
+		spans := c.awaitCount(n, func(span *spanfile.Span) bool {
+			return span.Kind == ptrace.SpanKindClient && span.Int("network.peer.port") == int64(s.port)
+		})
+		for _, span := range spans {
+			compare(t, span, attrs{"server.port": s.port, "server.address": "127.0.0.1", "client.port": port, "dns.answers": `["192.0.2.7"]`, "error.type": "-"})
+		}
+	}
+}
+
 // ask asks for the names with these numbers, one after the other from one socket.
 func ask(address string, from, to int) error {
 	conn, err := net.Dial("udp4", address)
@@ -237,14 +272,7 @@ func ask(address string, from, to int) error {
 	defer conn.Close()
 	buf := make([]byte, 512)
 	for i := from; i < to; i++ {
-		name, err := dnsmessage.NewName(fmt.Sprintf("n%d.load.puck.test.", i))
-		if err != nil {
-			return err
-		}
-		query, err := (&dnsmessage.Message{
-			Header:    dnsmessage.Header{ID: uint16(i), RecursionDesired: true},
-			Questions: []dnsmessage.Question{{Name: name, Type: dnsmessage.TypeA, Class: dnsmessage.ClassINET}},
-		}).Pack()
+		query, err := loadQuery(i)
 		if err != nil {
 			return err
 		}
@@ -259,4 +287,16 @@ func ask(address string, from, to int) error {
 		}
 	}
 	return nil
+}
+
+// loadQuery returns a query of the name with this number, under an id that follows from it.
+func loadQuery(i int) ([]byte, error) {
+	name, err := dnsmessage.NewName(fmt.Sprintf("n%d.load.puck.test.", i))
+	if err != nil {
+		return nil, err
+	}
+	return (&dnsmessage.Message{
+		Header:    dnsmessage.Header{ID: uint16(i), RecursionDesired: true},
+		Questions: []dnsmessage.Question{{Name: name, Type: dnsmessage.TypeA, Class: dnsmessage.ClassINET}},
+	}).Pack()
 }

@@ -5,6 +5,8 @@ package all
 import (
 	"path/filepath"
 	"testing"
+
+	"github.com/puck-otel/puck/internal/protocol/prototest"
 )
 
 // TestAllAreListed compares the list with the folders that hold captures, and
@@ -27,5 +29,19 @@ func TestAllAreListed(t *testing.T) {
 	}
 	if len(have) != len(names) {
 		t.Errorf("%d folders hold captures, %d protocols are listed", len(have), len(names))
+	}
+}
+
+// TestCapturesAmongAll runs each protocol's captures with all protocols: none takes a
+// connection that is another's.
+func TestCapturesAmongAll(t *testing.T) {
+	for _, p := range Protocols(Config{}) {
+		dir := map[string]string{"http": "http1"}[p.Name()]
+		if dir == "" {
+			dir = p.Name()
+		}
+		t.Run(p.Name(), func(t *testing.T) {
+			prototest.Suite{Dir: filepath.Join("..", dir, "testdata"), Protocols: Protocols(Config{})}.Run(t)
+		})
 	}
 }
