@@ -3,8 +3,11 @@
 package e2e
 
 import (
+	"bufio"
 	"context"
+	"encoding/binary"
 	"fmt"
+	"io"
 	"net"
 	"os/exec"
 	"path/filepath"
@@ -122,6 +125,35 @@ func TestDNSUnanswered(t *testing.T) {
 	compare(t, span, attrs{"error.type": "no_response", "dns_events.resp_header": "-"})
 	if span.Kind != ptrace.SpanKindClient || span.Status != ptrace.StatusCodeError {
 		t.Error(span)
+	}
+}
+
+// TestDNSPipelined has many queries in one write over TCP.
+func TestDNSPipelined(t *testing.T) {
+	s := dnsmasq(t)
+	c := trace(t, ports(s.port))
+	conn := dial(t, "tcp", s.address())
+	const n = 50
+	var queries []byte
+	for i := range n {
+		query := must(loadQuery(i))
+		queries = append(binary.BigEndian.AppendUint16(queries, uint16(len(query))), query...)
+	}
+	if _, err := conn.Write(queries); err != nil {
+		t.Fatal(err)
+	}
+	r := bufio.NewReader(conn)
+	for range n {
+		var length [2]byte
+		if _, err := io.ReadFull(r, length[:]); err != nil {
+			t.Fatal(err)
+		}
+		if _, err := r.Discard(int(binary.BigEndian.Uint16(length[:]))); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for i := range n {
+		c.lookup(t, fmt.Sprintf("A n%d.load.puck.test", i), "tcp", attrs{"dns.answers": `["192.0.2.7"]`})
 	}
 }
 

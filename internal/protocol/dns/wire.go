@@ -190,8 +190,9 @@ func (m *message) read(msg []byte, intern *protocol.Intern) bool {
 	m.rcode = m.flags & rcodeBit
 	var room [1 << 10]byte
 	body := room[:0]
-	off, ok := headerLen, true
+	off := headerLen
 	for i := range m.counts[questions] {
+		var ok bool
 		if body, off, ok = m.question(body, msg, off, i == 0, intern); !ok {
 			return false
 		}

@@ -3,6 +3,7 @@
 package dns
 
 import (
+	"errors"
 	"strings"
 	"testing"
 
@@ -25,7 +26,7 @@ func FuzzNames(f *testing.F) {
 		off := headerLen
 		for {
 			q, err := p.Question()
-			if err == dnsmessage.ErrSectionDone {
+			if errors.Is(err, dnsmessage.ErrSectionDone) {
 				break
 			}
 			if err != nil {
