@@ -7,6 +7,7 @@ import (
 	"testing"
 
 	"github.com/puck-otel/puck/internal/protocol/prototest"
+	"github.com/puck-otel/puck/internal/protocol/redis"
 )
 
 // TestAllAreListed compares the list with the folders that hold captures, and
@@ -35,13 +36,14 @@ func TestAllAreListed(t *testing.T) {
 // TestCapturesAmongAll runs each protocol's captures with all protocols: none takes a
 // connection that is another's.
 func TestCapturesAmongAll(t *testing.T) {
-	for _, p := range Protocols(Config{}) {
+	c := Config{Redis: redis.Config{ValueBytes: 128}} // as its captures are run alone
+	for _, p := range Protocols(c) {
 		dir := map[string]string{"http": "http1"}[p.Name()]
 		if dir == "" {
 			dir = p.Name()
 		}
 		t.Run(p.Name(), func(t *testing.T) {
-			prototest.Suite{Dir: filepath.Join("..", dir, "testdata"), Protocols: Protocols(Config{})}.Run(t)
+			prototest.Suite{Dir: filepath.Join("..", dir, "testdata"), Protocols: Protocols(c)}.Run(t)
 		})
 	}
 }
