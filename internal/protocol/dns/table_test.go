@@ -4,37 +4,17 @@ package dns
 
 import (
 	"encoding/json"
-	"os"
-	"strings"
 	"testing"
 
 	"github.com/puck-otel/puck/internal/protocol"
+	"github.com/puck-otel/puck/internal/protocol/prototest"
 	"github.com/puck-otel/puck/internal/table"
 )
 
 // TestTableIsCompatible compares the table's first columns with the interface that
 // scripts rely on.
 func TestTableIsCompatible(t *testing.T) {
-	raw, err := os.ReadFile("../../table/testdata/tables.tsv")
-	if err != nil {
-		t.Fatal(err)
-	}
-	i := 0
-	for row := range strings.Lines(string(raw)) {
-		want := strings.Split(strings.TrimSpace(row), "\t")
-		if want[0] != Table.Name {
-			continue
-		}
-		c := Table.Columns[i]
-		got := []string{Table.Name, c.Name, c.Type.String(), string(c.Pattern), string(c.Semantic)}
-		if strings.Join(got, " ") != strings.Join(want, " ") {
-			t.Errorf("column %d is %v, want %v", i, got, want)
-		}
-		i++
-	}
-	if i != 13 {
-		t.Errorf("%d columns compared, want 13", i)
-	}
+	prototest.Compatible(t, &Table.Schema, 13)
 }
 
 // FuzzMessage reads a query and a response of foreign bytes: the columns must hold

@@ -9,31 +9,13 @@ import (
 	"testing"
 
 	"github.com/puck-otel/puck/internal/protocol"
+	"github.com/puck-otel/puck/internal/protocol/prototest"
 )
 
 // TestTableIsCompatible compares the table's first columns with the interface that
 // scripts rely on.
 func TestTableIsCompatible(t *testing.T) {
-	raw, err := os.ReadFile("../../table/testdata/tables.tsv")
-	if err != nil {
-		t.Fatal(err)
-	}
-	i := 0
-	for row := range strings.Lines(string(raw)) {
-		want := strings.Split(strings.TrimSpace(row), "\t")
-		if want[0] != Table.Name {
-			continue
-		}
-		c := Table.Columns[i]
-		got := []string{Table.Name, c.Name, c.Type.String(), string(c.Pattern), string(c.Semantic)}
-		if strings.Join(got, " ") != strings.Join(want, " ") {
-			t.Errorf("column %d is %v, want %v", i, got, want)
-		}
-		i++
-	}
-	if i != 12 {
-		t.Errorf("%d columns compared, want 12", i)
-	}
+	prototest.Compatible(t, &Table.Schema, 12)
 	for _, c := range Table.Columns {
 		if user := c.Name == "req_args" || c.Name == "resp"; user != c.Sensitive {
 			t.Errorf("%s: sensitive is %v, want %v", c.Name, c.Sensitive, user)
